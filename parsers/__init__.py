@@ -1,0 +1,1 @@
+"""Readers of recorded files: one module a format, each giving frames of profkit.schema and import issues."""

@@ -1,0 +1,70 @@
+"""Which parsers there are, in the order they are asked, and which one a path belongs to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from profkit.errors import ProfkitError
+from profkit.parsers.base import Parser, Recognition
+
+# name -> "module:class". Asked from top to bottom, first claim wins: the more a format demands of its content, the
+# higher it stands; plain .npy files, which nearly everything contains, stand last.
+_BUILT_IN: dict[str, str] = {
+    "mindspore-cpu-profile": "profkit.parsers.mindspore_cpu_profile:MindSporeCpuProfile",
+    "ascend-text-profile": "profkit.parsers.ascend_text_profile:AscendTextProfile",
+    "kineto-trace": "profkit.parsers.kineto_trace:KinetoTrace",
+    "mindspore-dump": "profkit.parsers.mindspore_dump:MindSporeDump",
+    "npy-directory": "profkit.parsers.npy_directory:NpyDirectory",
+}
+
+_ENTRY_POINT_GROUP = "profkit.parsers"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The parser a path belongs to, and why."""
+
+    parser: Parser
+    recognition: Recognition
+
+
+def parser_names() -> list[str]:
+    """Names of all parsers in the order they are asked; imports none of them."""
+    return [*_BUILT_IN, *sorted(point.name for point in entry_points(group=_ENTRY_POINT_GROUP))]
+
+
+@cache
+def parser_named(name: str) -> Parser:
+    """Import and build one parser.
+
+    Raises:
+        ProfkitError: No parser has this name, or a plug-in cannot be imported.
+    """
+    target = _BUILT_IN.get(name)
+    if target is None:
+        points = [point for point in entry_points(group=_ENTRY_POINT_GROUP) if point.name == name]
+        if not points:
+            raise ProfkitError(f"no parser is named {name!r}", f"known parsers: {', '.join(parser_names())}")
+        target = points[0].value
+    module_name, _, class_name = target.partition(":")
+    try:
+        parser: Parser = getattr(import_module(module_name), class_name)()
+    except ImportError as error:
+        raise ProfkitError(
+            f"the parser plug-in {name!r} cannot be imported: {error}", "uninstall or repair it"
+        ) from error
+    return parser
+
+
+def claim(path: Path) -> Claim | None:
+    """Give the first parser that recognises the path, or None: unknown is an answer, not an error."""
+    for name in parser_names():
+        parser = parser_named(name)
+        recognition = parser.sniff(path)
+        if recognition is not None:
+            return Claim(parser, recognition)
+    return None

@@ -1,0 +1,40 @@
+"""profkit: triage of PyTorch to MindSpore migrations.
+
+What became slow, which operator made the first NaN, where do the numbers diverge, what to look at first.
+Importing profkit imports neither pandas, textual, torch nor mindspore: public names are resolved at first use.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "ProfkitError": "profkit.errors",
+    "Run": "profkit.run",
+    "Session": "profkit.session",
+    "align": "profkit.correlate",
+    "load": "profkit.run",
+    "triage": "profkit.triage",
+}
+
+__all__ = ["ProfkitError", "Run", "Session", "__version__", "align", "load", "triage"]
+
+if TYPE_CHECKING:
+    from profkit.correlate import align
+    from profkit.errors import ProfkitError
+    from profkit.run import Run, load
+    from profkit.session import Session
+    from profkit.triage import triage
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'profkit' has no attribute {name!r}")
+    return getattr(import_module(_PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

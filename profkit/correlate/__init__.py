@@ -1,0 +1,1 @@
+"""Which operators of two runs do the same work, and which of them became slow."""

@@ -1,0 +1,1 @@
+"""Which operator made the first NaN or Inf, and how it spread."""

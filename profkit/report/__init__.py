@@ -1,0 +1,1 @@
+"""Text, tables and files from frames: the only room that draws."""

@@ -1,0 +1,288 @@
+"""Every frame that passes between rooms: its columns, dtypes, units and meanings.
+
+Times are int64 nanoseconds since the epoch and durations int64 nanoseconds, parsed from digits, never through a float.
+The index of a frame is a RangeIndex: a row is named by its position. An unknown value is NA, with two exceptions that
+are named in the column's meaning: `rank` and `step` are -1 when unknown, references to rows (`parent`, `launcher`, ...)
+are -1 when there is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from profkit.frame_spec import Column, FrameSpec
+
+SCHEMA_VERSION = 1
+"""Raised whenever a frame changes; part of every cache key and session file."""
+
+PHASES = ("forward", "backward", "recompute", "optimizer")
+
+_RANK = Column("rank", "int32", "Process number of the run; -1 unknown")
+_STEP = Column("step", "int32", "Step number as the profiler counts it; -1 unknown or outside any step")
+
+OPS = FrameSpec(
+    "ops",
+    (
+        _RANK,
+        _STEP,
+        Column("level", "category", "Where the row was executed", values=("host", "device")),
+        Column("start_ns", "int64", "Start, ns since the epoch (or since the trace's own zero, if it has no epoch)"),
+        Column("dur_ns", "int64", "Duration, ns"),
+        Column("self_ns", "int64", "Duration without the rows directly below it, ns"),
+        Column("wait_ns", "Int64", "Gap to the previous task on the device as recorded, ns", nullable=True),
+        Column("thread", "category", "Host thread id as recorded", nullable=True),
+        Column("stream", "category", "Device stream as recorded", nullable=True),
+        Column("name", "category", "Name as recorded"),
+        Column("op_type", "category", "Operator type without scope or number (aten::addmm, MatMul)", nullable=True),
+        Column("op_class", "category", "Class of work, one word for both frameworks (matmul, norm)", nullable=True),
+        Column("phase", "category", "Part of the training step", nullable=True, values=PHASES),
+        Column("module", "category", "Module path, dots between levels", nullable=True),
+        Column("parent", "int64", "Row of the directly enclosing host row; -1 none"),
+        Column("launcher", "int64", "Row of the host operator that launched this device row; -1 none or not known"),
+        Column("forward_op", "int64", "Row of the forward operator that this backward row differentiates; -1 none"),
+        Column("carry_over", "bool", "Device row whose launch lies before the recorded window"),
+        Column("correlation", "Int64", "Launch correlation number, or the connection id of the run", nullable=True),
+        Column("sequence", "Int64", "Autograd sequence number", nullable=True),
+        Column("forward_thread", "Int64", "Autograd's forward thread number; above 0 only in backward", nullable=True),
+        Column("input_shapes", "category", "Tensors split by ';', dims by ','; empty: a scalar", nullable=True),
+        Column("input_dtypes", "category", "One dtype a tensor, split by ';'", nullable=True),
+        Column("output_shapes", "category", "As input_shapes", nullable=True),
+        Column("core", "category", "Accelerator core (AI_CORE, AI_VECTOR_CORE, AI_CPU, ...)", nullable=True),
+        Column("source", "category", "File the row was read from"),
+        Column("row", "int64", "Record number in that file, from 0"),
+    ),
+)
+
+SPANS = FrameSpec(
+    "spans",
+    (
+        _RANK,
+        Column("start_ns", "int64", "Start, ns"),
+        Column("dur_ns", "int64", "Duration, ns"),
+        Column("thread", "category", "Host thread id as recorded", nullable=True),
+        Column("kind", "category", "What the interval marks", values=("module", "annotation", "launch", "step")),
+        Column("name", "category", "Name as recorded"),
+        Column("correlation", "Int64", "Launch correlation number (kind launch)", nullable=True),
+        Column("span_id", "Int64", "The recorder's own number (Python id)", nullable=True),
+        Column("parent_id", "Int64", "The recorder's number of the enclosing span (Python parent id)", nullable=True),
+        Column("source", "category", "File the row was read from"),
+        Column("row", "int64", "Record number in that file, from 0"),
+    ),
+)
+
+STEPS = FrameSpec(
+    "steps",
+    (
+        _RANK,
+        _STEP,
+        Column("start_ns", "Int64", "Start of the step, ns", nullable=True),
+        Column("dur_ns", "Int64", "Length of the step, ns", nullable=True),
+        Column("how", "category", "Where the boundaries come from", values=("recorded", "inferred")),
+        Column("computing_ns", "Int64", "Device busy with computation", nullable=True),
+        Column("communication_ns", "Int64", "Device busy with communication", nullable=True),
+        Column("overlapped_ns", "Int64", "Communication hidden behind computation", nullable=True),
+        Column("free_ns", "Int64", "Device idle", nullable=True),
+        Column("source", "category", "File the row was read from"),
+    ),
+)
+
+MEMORY = FrameSpec(
+    "memory",
+    (
+        _RANK,
+        Column("time_ns", "int64", "Time of the sample, ns"),
+        Column("component", "category", "Who holds the memory"),
+        Column("allocated_bytes", "Int64", "Allocated", nullable=True),
+        Column("reserved_bytes", "Int64", "Reserved", nullable=True),
+        Column("source", "category", "File the row was read from"),
+    ),
+)
+
+COMM = FrameSpec(
+    "comm",
+    (
+        _RANK,
+        _STEP,
+        Column("name", "category", "Collective or point-to-point operation as recorded"),
+        Column("kind", "category", "Sort of operation", values=("collective", "p2p")),
+        Column("start_ns", "Int64", "Start, ns", nullable=True),
+        Column("dur_ns", "Int64", "Elapsed, ns", nullable=True),
+        Column("wait_ns", "Int64", "Waiting for other ranks, ns", nullable=True),
+        Column("size_bytes", "Int64", "Bytes moved", nullable=True),
+        Column("source", "category", "File the row was read from"),
+    ),
+)
+
+TENSOR_IO = ("input", "output", "gradient", "parameter")
+
+TENSORS = FrameSpec(
+    "tensors",
+    (
+        _RANK,
+        Column("iteration", "int32", "Iteration of the dump; -1 unknown"),
+        Column("graph", "int32", "Graph number of the dump; -1 none"),
+        Column("op", "category", "Operator, module or parameter the tensor belongs to, as the file names it"),
+        Column("op_type", "category", "Operator type as the file names it", nullable=True),
+        Column("io", "category", "What the tensor is to its operator", values=TENSOR_IO),
+        Column("slot", "int32", "Number among the inputs or outputs"),
+        Column("order", "Int64", "Place in forward order as the file name tells it", nullable=True),
+        Column("time_ns", "Int64", "When it was written, ns since the epoch", nullable=True),
+        Column("dtype", "category", "numpy's name; bfloat16 for the raw 16-bit form", nullable=True),
+        Column("shape", "string", "Dims split by ','; empty is a scalar", nullable=True),
+        Column("layout", "category", "Layout as the file names it", nullable=True),
+        Column("size_bytes", "Int64", "Bytes of the data", nullable=True),
+        Column("path", "string", "File that holds the bytes; NA if only statistics exist", nullable=True),
+        Column("max", "float64", "Recorded statistic", nullable=True),
+        Column("min", "float64", "Recorded statistic", nullable=True),
+        Column("mean", "float64", "Recorded statistic", nullable=True),
+        Column("norm", "float64", "Recorded statistic (L2)", nullable=True),
+        Column("source", "category", "The dump or directory it was found in"),
+    ),
+)
+
+SIDES = ("pt", "ms", "ref", "run")
+
+ALIGNMENT = FrameSpec(
+    "alignment",
+    (
+        Column("group", "int64", "Smallest set of executions of both sides doing the same work; -1 unmatched"),
+        Column("side", "category", "pt | ms across frameworks, ref | run within one", values=SIDES),
+        _RANK,
+        _STEP,
+        Column("start_ns", "int64", "Start of the execution, ns"),
+        Column("dur_ns", "int64", "Duration of the execution, ns"),
+        Column("name", "category", "Name as recorded"),
+        Column("op_class", "category", "Class of work", nullable=True),
+        Column("phase", "category", "Part of the training step", nullable=True, values=PHASES),
+        Column("module", "category", "Module path; where a side has none, its group's", nullable=True),
+        Column("confidence", "float64", "0 to 1; NaN for unmatched", nullable=True),
+        Column("reason", "category", "Why these belong together, or why the row is unmatched"),
+        Column("row", "int64", "Row of the execution in its run's ops frame"),
+        Column("unit", "int64", "Number of the work, equal for the groups of it in all steps; -1 unmatched"),
+    ),
+)
+
+PARITY_STATUS = ("match", "mismatch", "shape", "dtype", "missing_a", "missing_b", "unreadable", "undecidable")
+
+PARITY = FrameSpec(
+    "parity",
+    (
+        Column("name_a", "string", "Name on side A; NA if missing there", nullable=True),
+        Column("name_b", "string", "Name on side B; NA if missing there", nullable=True),
+        Column("status", "category", "Verdict", values=PARITY_STATUS),
+        Column("shape_a", "string", "Dims split by ','", nullable=True),
+        Column("shape_b", "string", "Dims split by ','", nullable=True),
+        Column("dtype_a", "category", "numpy's name", nullable=True),
+        Column("dtype_b", "category", "numpy's name", nullable=True),
+        Column("max_abs", "float64", "Largest |a-b| over elements finite on both sides", nullable=True),
+        Column("mean_abs", "float64", "Mean |a-b| over elements finite on both sides", nullable=True),
+        Column("max_rel", "float64", "Largest |a-b|/|a| where a is not 0", nullable=True),
+        Column("rmse", "float64", "Root of the mean squared difference", nullable=True),
+        Column("cosine", "float64", "Cosine of the finite parts; NaN if one is all zero", nullable=True),
+        Column("close_ratio", "float64", "Share of elements within tolerance, 0 to 1", nullable=True),
+        Column("nan_a", "Int64", "NaN elements", nullable=True),
+        Column("nan_b", "Int64", "NaN elements", nullable=True),
+        Column("inf_a", "Int64", "Inf elements of either sign", nullable=True),
+        Column("inf_b", "Int64", "Inf elements of either sign", nullable=True),
+        Column("first_divergence", "bool", "True for at most one row: the first in forward order that is no rounding"),
+        Column("paired_by", "category", "How the two were paired", nullable=True),
+        Column("reason", "string", "Why the verdict is so"),
+        Column("rel_l2", "float64", "|a-b|2 / |a|2 over elements finite on both sides", nullable=True),
+        Column("jump", "float64", "rel_l2 against the largest upstream rel_l2 and the dtype's floor", nullable=True),
+        Column("io", "category", "What the tensor is to its operator", nullable=True, values=TENSOR_IO),
+        Column("module", "category", "Module path the pair belongs to", nullable=True),
+        Column("path_a", "string", "File of side A", nullable=True),
+        Column("path_b", "string", "File of side B", nullable=True),
+    ),
+)
+
+OVERFLOW_ROLES = ("origin", "carrier", "masked", "saturated", "unknown")
+
+OVERFLOW = FrameSpec(
+    "overflow",
+    (
+        Column("iteration", "int32", "Iteration of the dump; -1 unknown"),
+        Column("order", "int64", "Place in execution order within the iteration, from 0"),
+        Column("op", "string", "Operator as the dump names it"),
+        Column("op_type", "category", "Operator type", nullable=True),
+        Column("role", "category", "Part it plays in the spreading of the bad value", values=OVERFLOW_ROLES),
+        Column("nan", "Int64", "NaN elements of its outputs", nullable=True),
+        Column("pos_inf", "Int64", "+Inf elements of its outputs", nullable=True),
+        Column("neg_inf", "Int64", "-Inf elements of its outputs", nullable=True),
+        Column("saturated", "Int64", "Elements at the largest finite value of the dtype", nullable=True),
+        Column("max_abs_input", "float64", "Largest finite |x| of its inputs", nullable=True),
+        Column("reason", "string", "Why it has that role"),
+        Column("module", "category", "Module path read from the operator's scope", nullable=True),
+        Column("rank", "int32", "Process number; -1 unknown"),
+        Column("primary", "bool", "True for the one origin to look at first"),
+    ),
+)
+
+FINDINGS = FrameSpec(
+    "findings",
+    (
+        Column("rank", "int64", "Place in the list, from 1: what to look at first"),
+        Column("kind", "category", "slow | overflow | parity | ..."),
+        Column("module", "string", "Module path", nullable=True),
+        Column("op", "string", "Operator", nullable=True),
+        Column("impact_ns", "Int64", "Time a step would win, ns", nullable=True),
+        Column("ratio", "float64", "Time of the run over time of the reference", nullable=True),
+        Column("confidence", "float64", "0 to 1"),
+        Column("groups", "object", "Alignment groups it rests on: a list of int"),
+        Column("evidence", "string", "Which rows and numbers it rests on"),
+        Column("advice", "string", "What to try next"),
+    ),
+)
+
+OPERATORS = FrameSpec(
+    "operators",
+    (
+        Column("unit", "int64", "Unit of the alignment; -1 for rows that have no timing partner"),
+        Column("operator", "string", "What the row is called: its reference operator, or its only side's"),
+        Column("module", "category", "Module path", nullable=True),
+        Column("phase", "category", "Part of the training step", nullable=True, values=PHASES),
+        Column("op_class", "category", "Class of work", nullable=True),
+        Column("ref_ops", "string", "Operators of the reference side, in order", nullable=True),
+        Column("run_ops", "string", "Operators of the run side, in order", nullable=True),
+        Column("ref_ns", "Int64", "Median over steps, reference side, ns", nullable=True),
+        Column("run_ns", "Int64", "Median over steps, run side, ns", nullable=True),
+        Column("ratio", "float64", "run_ns / ref_ns", nullable=True),
+        Column("impact_ns", "Int64", "run_ns - ref_ns, ns", nullable=True),
+        Column("flag", "category", "slow | missing_op | extra_op", nullable=True),
+        Column("parity", "category", "Worst parity status of its module's output", nullable=True, values=PARITY_STATUS),
+        Column("max_abs", "float64", "Largest |a-b| of its module's output", nullable=True),
+        Column("overflow", "category", "Overflow role of its module", nullable=True, values=OVERFLOW_ROLES),
+        Column("confidence", "float64", "Of the alignment", nullable=True),
+        Column("steps", "int64", "Steps the medians rest on"),
+        Column("reason", "string", "Why these operators belong together, or why the row is unmatched"),
+    ),
+)
+
+SOURCES = FrameSpec(
+    "sources",
+    (
+        Column("side", "category", "Which input of the command", values=("ref", "run", "a", "b", "input")),
+        Column("path", "string", "File or directory"),
+        Column("format", "category", "Parser that read it"),
+        Column("version", "string", "Version of the writer as far as the file tells it", nullable=True),
+        Column("framework", "category", "Who wrote it", values=("pytorch", "mindspore", "unknown")),
+        _RANK,
+        Column("steps", "int64", "Steps found"),
+        Column("rows", "int64", "Rows read over all frames"),
+        Column("issues", "int64", "Import issues"),
+        Column("reason", "string", "Why it was taken for this format"),
+    ),
+)
+
+ISSUES = FrameSpec(
+    "issues",
+    (
+        Column("severity", "category", "What it costs", values=("info", "data_loss", "error")),
+        Column("source", "string", "File"),
+        Column("where", "string", "Line, byte, event or column; empty for the whole file"),
+        Column("text", "string", "One sentence"),
+    ),
+)
+
+RECORDED_FRAMES: Mapping[str, FrameSpec] = {spec.name: spec for spec in (OPS, SPANS, STEPS, MEMORY, COMM, TENSORS)}
+"""The frames a parser may give."""
