@@ -1,0 +1,33 @@
+"""Fixtures that every room's tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Folder of recorded third-party samples; tests on it are skipped where it is not configured."""
+    configured = os.environ.get("PROFKIT_SHARED")
+    if not configured:
+        pytest.skip("PROFKIT_SHARED is not set: the third-party samples are not part of this repository")
+    folder = Path(configured).resolve()
+    if not (folder / "samples").is_dir():
+        pytest.fail(f"PROFKIT_SHARED names {folder}, which has no samples folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def samples() -> Path:
+    """The bundled recordings of this repository."""
+    return Path(__file__).resolve().parent.parent / "samples"
+
+
+@pytest.fixture(autouse=True)
+def _private_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the developer's own cache and state out of the tests, and the tests out of them."""
+    monkeypatch.setenv("PROFKIT_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.setenv("PROFKIT_STATE_DIR", str(tmp_path_factory.mktemp("state")))
