@@ -284,5 +284,7 @@ ISSUES = FrameSpec(
     ),
 )
 
+SESSION_STEPS = FrameSpec("steps", (Column("side", "category", "ref or run", values=("ref", "run")), *STEPS.columns))
+
 RECORDED_FRAMES: Mapping[str, FrameSpec] = {spec.name: spec for spec in (OPS, SPANS, STEPS, MEMORY, COMM, TENSORS)}
 """The frames a parser may give."""
