@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from profkit.errors import ImportIssue
-from profkit.parsers.base import Framework
-from profkit.schema import COMM, MEMORY, OPS, SPANS, STEPS, TENSORS
+from profkit.discovery import Discovery, Found, discover
+from profkit.errors import AmbiguousInputError, ImportIssue, ProfkitError, Severity, UnreadableInputError
+from profkit.frame_spec import concatenate
+from profkit.parsers.base import Framework, Parsed
+from profkit.progress import Progress, silent
+from profkit.schema import COMM, MEMORY, OPS, RECORDED_FRAMES, SPANS, STEPS, TENSORS
+from profkit.store import Cache
+
+_ROW_REFERENCES = ("parent", "launcher", "forward_op")
 
 
 @dataclass(frozen=True)
@@ -65,3 +72,135 @@ class Run:
     def issues(self) -> tuple[ImportIssue, ...]:
         """The import issues of all sources."""
         return tuple(issue for source in self.sources for issue in source.issues)
+
+    def with_tensors_of(self, other: Run) -> Run:
+        """Give this run with another's tensors added to its own."""
+        tensors = concatenate(TENSORS, [self.tensors, other.tensors])
+        return Run(
+            path=self.path,
+            framework=self.framework if self.framework != "unknown" else other.framework,
+            ops=self.ops,
+            spans=self.spans,
+            steps=self.steps,
+            memory=self.memory,
+            comm=self.comm,
+            tensors=tensors,
+            sources=(*self.sources, *other.sources),
+        )
+
+
+def load(path: Path | str, *, cache: Cache | None = None, rank: int | None = None, progress: Progress = silent) -> Run:
+    """Read the run recorded at a path: a trace, a profiler directory, a dump, or a directory that holds such things.
+
+    Args:
+        path: File or directory.
+        cache: Where parsed inputs are kept; None parses anew and keeps nothing.
+        rank: Process number to read; None takes all, as long as each was recorded once.
+        progress: Told what is being read.
+
+    Raises:
+        UnknownFormatError: Nothing at the path is recognised.
+        AmbiguousInputError: It holds several recordings of one rank, or of several frameworks.
+        UnreadableInputError: Nothing could be saved from it.
+    """
+    path = Path(path)
+    discovery = discover(path)
+    read = [read_source(found, cache=cache, progress=progress) for found in discovery.found]
+    read = _of_rank(path, read, rank)
+    _refuse_ambiguity(path, [source for _, source in read])
+    frames = {name: _stack(name, [parsed for parsed, _ in read]) for name in RECORDED_FRAMES}
+    sources = [source for _, source in read]
+    return Run(path=path, framework=_framework(sources), sources=_with_depth_issue(sources, discovery), **frames)
+
+
+def read_source(found: Found, *, cache: Cache | None = None, progress: Progress = silent) -> tuple[Parsed, Source]:
+    """Read one recognised recording, from the cache where it holds the same bytes.
+
+    Raises:
+        UnreadableInputError: Nothing could be saved from it.
+    """
+    parser, recognition = found.claim.parser, found.claim.recognition
+    notes: list[ImportIssue | None] = []
+    parsed: Parsed | None = None
+    key = ""
+    try:
+        if cache is not None and parser.descriptor.cacheable:
+            key = cache.key(parser.descriptor, found.path, recognition.files, progress)
+            parsed, note = cache.get(key)
+            notes.append(note)
+        if parsed is None:
+            parsed = parser.read(found.path, progress)
+            if cache is not None and key:
+                notes.append(cache.put(key, parsed))
+    except OSError as error:
+        raise UnreadableInputError(
+            f"{found.path} cannot be read: {error.strerror}", "check the file and disk"
+        ) from error
+    source = Source(
+        path=found.path,
+        format=found.format,
+        framework=parsed.framework,
+        rank=parsed.rank,
+        writer_version=parsed.writer_version,
+        rows={name: len(frame) for name, frame in parsed.frames.items()},
+        reason=recognition.reason,
+        issues=(*parsed.issues, *(note for note in notes if note is not None)),
+        facts=dict(parsed.facts),
+    )
+    return parsed, source
+
+
+def _of_rank(path: Path, read: list[tuple[Parsed, Source]], rank: int | None) -> list[tuple[Parsed, Source]]:
+    if rank is None:
+        return read
+    ranks = sorted({source.rank for _, source in read})
+    chosen = [(parsed, source) for parsed, source in read if source.rank == rank]
+    if not chosen:
+        known = ", ".join(str(number) for number in ranks if number >= 0) or "none is told by the files"
+        raise ProfkitError(f"{path} has no recording of rank {rank}", f"ranks found: {known}")
+    return chosen
+
+
+def _refuse_ambiguity(path: Path, sources: Sequence[Source]) -> None:
+    timed = [source for source in sources if source.rows.get("ops")]
+    frameworks = {source.framework for source in timed} - {"unknown"}
+    seen: dict[int, Source] = {}
+    for source in timed:
+        twin = seen.setdefault(source.rank, source)
+        if twin is not source or len(frameworks) > 1:
+            other = next(s for s in timed if s is not source)
+            raise AmbiguousInputError(
+                f"{path} holds {len(timed)} recordings: {other.path}, {source.path}"
+                + (", ..." if len(timed) > 2 else ""),
+                "name one of them, or choose with --rank",
+            )
+
+
+def _framework(sources: Sequence[Source]) -> Framework:
+    for wanted in (True, False):
+        for source in sources:
+            if source.framework != "unknown" and bool(source.rows.get("ops")) is wanted:
+                return source.framework
+    return "unknown"
+
+
+def _stack(name: str, parsed: Sequence[Parsed]) -> pd.DataFrame:
+    frames = [one.frames[name] for one in parsed if name in one.frames]
+    if name == "ops" and len(frames) > 1:
+        starts = np.cumsum([0, *(len(frame) for frame in frames)])
+        frames = [_move_references(frame, int(start)) for frame, start in zip(frames, starts, strict=False)]
+    return concatenate(RECORDED_FRAMES[name], frames)
+
+
+def _move_references(ops: pd.DataFrame, start: int) -> pd.DataFrame:
+    moved = {column: ops[column].where(ops[column] < 0, ops[column] + start) for column in _ROW_REFERENCES}
+    return ops.assign(**moved)
+
+
+def _with_depth_issue(sources: list[Source], discovery: Discovery) -> tuple[Source, ...]:
+    if not discovery.too_deep or not sources:
+        return tuple(sources)
+    text = f"{len(discovery.too_deep)} directories below it lie too deep and were not looked into"
+    issue = ImportIssue(Severity.DATA_LOSS, str(discovery.too_deep[0]), "", text)
+    first = sources[0]
+    return (Source(**{**first.__dict__, "issues": (*first.issues, issue)}), *sources[1:])

@@ -1,0 +1,101 @@
+"""What recordings lie at a path: each file or directory that a parser recognises, and what nobody recognised."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from profkit.errors import ProfkitError, UnknownFormatError
+from profkit.parsers.registry import Claim, claim
+
+# A capture nests run / rank / step / kind / host_pid_time; deeper trees are walked by naming a directory inside them.
+_DEEPEST = 6
+
+
+@dataclass(frozen=True)
+class Found:
+    """A recognised recording."""
+
+    path: Path
+    claim: Claim
+
+    @property
+    def format(self) -> str:
+        """Name of the parser that reads it."""
+        return self.claim.parser.descriptor.name
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """What lies at a path.
+
+    Attributes:
+        found: Recognised recordings, ordered by path.
+        unrecognised: Files that no parser takes, ordered by path.
+        too_deep: Directories that were not entered because they lie too deep.
+    """
+
+    found: tuple[Found, ...]
+    unrecognised: tuple[Path, ...] = ()
+    too_deep: tuple[Path, ...] = ()
+
+
+def discover(path: Path) -> Discovery:
+    """Find the recordings at a path; a directory that a parser takes as a whole is not looked into further.
+
+    Links inside a directory are followed only if they stay inside it.
+
+    Raises:
+        ProfkitError: The path does not exist or may not be read.
+        UnknownFormatError: Nothing at the path is recognised.
+    """
+    if not path.exists():
+        raise ProfkitError(f"{path} does not exist", "check the path; a run is a profiler directory, a trace or a dump")
+    try:
+        discovery = _walk(path, path.resolve(), 0)
+    except PermissionError as error:
+        raise ProfkitError(f"{error.filename} may not be read", "check its permissions") from error
+    if not discovery.found:
+        raise UnknownFormatError(
+            _nothing_found(path, discovery), "`profkit inspect --formats` lists what profkit reads"
+        )
+    return discovery
+
+
+def _walk(path: Path, root: Path, depth: int) -> Discovery:
+    claimed = claim(path)
+    if claimed is not None:
+        return Discovery((Found(path, claimed),))
+    if not path.is_dir():
+        return Discovery((), (path,))
+    if depth == _DEEPEST:
+        return Discovery((), (), (path,))
+    found: list[Found] = []
+    unrecognised: list[Path] = []
+    too_deep: list[Path] = []
+    with os.scandir(path) as entries:
+        children = sorted(Path(entry.path) for entry in entries)
+    for child in children:
+        if child.is_symlink() and not child.resolve().is_relative_to(root):
+            unrecognised.append(child)
+            continue
+        if not (child.is_dir() or child.is_file()):
+            unrecognised.append(child)
+            continue
+        inside = _walk(child, root, depth + 1)
+        found += inside.found
+        unrecognised += inside.unrecognised
+        too_deep += inside.too_deep
+    return Discovery(tuple(found), tuple(unrecognised), tuple(too_deep))
+
+
+def _nothing_found(path: Path, discovery: Discovery) -> str:
+    if path.is_file():
+        size = path.stat().st_size
+        return f"{path} is empty" if size == 0 else f"{path} ({size:,} bytes) is of no format that profkit reads"
+    if discovery.too_deep:
+        return f"no recording found in the first {_DEEPEST} levels of {path}"
+    if not discovery.unrecognised:
+        return f"{path} is an empty directory"
+    return f"none of the {len(discovery.unrecognised):,} files in {path} is of a format that profkit reads"
