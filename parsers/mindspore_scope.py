@@ -1,8 +1,8 @@
 """Module paths and phases read from MindSpore's operator scopes.
 
-A graph-mode operator is named after the cells it was built in, `Default/network-WithLoss/net-ViT/head-Dense/MatMul-op0`:
-each part is `attribute-Class`. Dump files write the same name with every `/` replaced by `_`
-(`Default_network-WithLoss_net-ViT_head-Dense_MatMul-op0`), which cannot be undone surely: a class name that holds an
+A graph-mode operator is named after the cells it was built in: `Default/network-Loss/net-ViT/head-Dense/MatMul-op0`.
+Each part is `attribute-Class`. Dump files write the same name with every `/` replaced by `_`
+(`Default_network-Loss_net-ViT_head-Dense_MatMul-op0`), which cannot be undone surely: a class name that holds an
 underscore of its own is cut at it. Backward operators carry the scope of a forward operator after `Gradients/`; in
 repeated blocks that is often another block's scope, so a module read from a backward scope is a hint, not a fact.
 """
