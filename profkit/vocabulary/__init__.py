@@ -1,1 +1,5 @@
 """Operator facts as data: what an operator of either framework does, and how one is made of others."""
+
+from profkit.vocabulary.op_class import OP_CLASSES, op_class, op_classes
+
+__all__ = ["OP_CLASSES", "op_class", "op_classes"]
