@@ -1,0 +1,396 @@
+"""A chrome trace cut into windows of whole events, each decoded at once; damaged windows are saved event by event.
+
+A window is cut at the last `},{` after which its text still decodes as a list: JSON is prefix-deterministic, so a cut
+in a string or in a nested object can never decode. Where no cut decodes, the window is damaged (or holds nested lists of
+objects) and is walked event by event, with repairs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from profkit.errors import ImportIssue, Severity, UnreadableInputError
+from profkit.parsers.byte_stream import ByteStream
+from profkit.parsers.chrome_repair import Repair, repaired
+from profkit.progress import Progress
+
+WINDOW_BYTES = 8 << 20
+LARGEST_EVENT_BYTES = 64 << 20
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_BLANK = b" \t\r\n"
+_LIST_KEY = re.compile(rb'"traceEvents"\s*:\s*\[')
+_BETWEEN_EVENTS = re.compile(rb"\}\s*,\s*\{")
+_EVENT_END = re.compile(rb"\}(?=\s*(?:,\s*)?\{|\s*(?:,\s*)?\])")
+_SEPARATOR = re.compile(rb"[\s,]*")
+_CUT_SEARCH_BYTES = 1 << 18
+_CUT_TRIALS = 3
+_END_TRIALS = 8
+_REPAIR_TRIALS = 3
+
+_DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+_LOST = Repair("could not be read", Severity.DATA_LOSS)
+_GAP = Repair("bytes between two events are not JSON and were skipped", Severity.DATA_LOSS)
+_SEPARATORS = Repair("commas between events are missing or doubled", Severity.INFO)
+_ODD_TYPES = Repair("a field has another type than expected and was read as text", Severity.INFO)
+_NO_ARGS = Repair("args is no object: left out", Severity.DATA_LOSS)
+
+
+class DamageLog:
+    """Counts of what was repaired or lost, with the first place of each; gives one issue a kind."""
+
+    def __init__(self, source: Path) -> None:
+        self._source = str(source)
+        self._seen: dict[Repair, tuple[int, str]] = {}
+        self._single: list[ImportIssue] = []
+
+    def count(self, kind: Repair, event: int, byte: int | None) -> None:
+        """Note one event; the byte counts in the unpacked text."""
+        count, where = self._seen.get(kind, (0, f"event {event}" if byte is None else f"event {event}, byte {byte}"))
+        self._seen[kind] = (count + 1, where)
+
+    def note(self, severity: Severity, where: str, text: str) -> None:
+        """Note what happens once a file."""
+        self._single.append(ImportIssue(severity, self._source, where, text))
+
+    def issues(self) -> list[ImportIssue]:
+        """Give the issues so far, single ones first."""
+        counted = [
+            ImportIssue(
+                kind.severity, self._source, where, f"{count} {'event' if count == 1 else 'events'}: {kind.text}"
+            )
+            for kind, (count, where) in self._seen.items()
+        ]
+        return [*self._single, *counted]
+
+
+@dataclass(frozen=True)
+class Window:
+    """Events of one window, in file order.
+
+    Attributes:
+        events: Structs of the decoder's event type.
+        numbers: Place of each event in the list of the file, from 0 (an unreadable event keeps its number).
+    """
+
+    events: Sequence[Any]
+    numbers: Sequence[int]
+
+
+@dataclass
+class _Salvaged:
+    """What was saved from damaged text."""
+
+    events: list[Any] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+    consumed: int = 0
+    closed: bool = False
+
+
+class EventWindows:
+    """Iterator over the windows of one trace.
+
+    Args:
+        path: Plain or gzip file.
+        event_type: msgspec Struct of an event; its `args` field is a Struct or None, or there is none.
+        header_keys: Top-level keys to keep; others (they may hold secrets of the environment) are never decoded.
+        progress: Told the fraction read at each window.
+        window_bytes: Plain bytes of a window.
+
+    Attributes:
+        header: The kept top-level values; complete after the iteration (keys may stand behind the events).
+        is_object: Whether the file is an object with traceEvents; a bare list otherwise.
+        damage: What was repaired and lost; complete after the iteration.
+
+    Raises:
+        UnreadableInputError: While iterating: nothing in the file is a trace event list.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        event_type: type[msgspec.Struct],
+        header_keys: Sequence[str],
+        progress: Progress,
+        window_bytes: int = WINDOW_BYTES,
+    ) -> None:
+        self._path = path
+        self._progress = progress
+        self._window_bytes = window_bytes
+        self._event = msgspec.json.Decoder(event_type)
+        self._events = msgspec.json.Decoder(list[event_type])  # type: ignore[valid-type]
+        self._loose_event = msgspec.json.Decoder(dict[str, Raw])
+        self._event_type = event_type
+        self._header_keys = tuple(header_keys)
+        document = msgspec.defstruct(
+            "Document",
+            [
+                ("events", list[event_type], msgspec.field(name="traceEvents", default_factory=list)),  # type: ignore[valid-type]
+                *((f"key_{i}", Raw, msgspec.field(name=key, default=Raw(b""))) for i, key in enumerate(header_keys)),
+            ],
+        )
+        self._document = msgspec.json.Decoder(document)
+        self._number = 0
+        self.header: dict[str, Any] = {}
+        self.is_object = False
+        self.damage = DamageLog(path)
+
+    def __iter__(self) -> Iterator[Window]:
+        with ByteStream(self._path) as stream:
+            yield from self._windows(stream)
+            for issue in stream.issues:
+                self.damage.note(issue.severity, issue.where, issue.text)
+
+    def _windows(self, stream: ByteStream) -> Iterator[Window]:
+        text, offset = self._open(stream)
+        closed = False
+        while not closed:
+            self._progress("reading", self._path.name, stream.fraction)
+            piece = stream.read(self._window_bytes)
+            text += piece
+            if not piece:
+                yield self._last(text, offset)
+                return
+            window, consumed, closed = self._first_part(text, offset)
+            text, offset = text[consumed:], offset + consumed
+            if window.events:
+                yield window
+            if not closed and len(text) > LARGEST_EVENT_BYTES:
+                self.damage.note(
+                    Severity.DATA_LOSS,
+                    f"byte {offset}",
+                    f"no event ends within {LARGEST_EVENT_BYTES} bytes: the rest of the file was not read",
+                )
+                return
+        while len(text) <= LARGEST_EVENT_BYTES and (piece := stream.read(self._window_bytes)):
+            text += piece
+        self._read_trailer(text, offset)
+
+    def _open(self, stream: ByteStream) -> tuple[bytes, int]:
+        """Read up to the first event; give the bytes read beyond and the place in the file where they begin."""
+        text = stream.read(self._window_bytes)
+        skipped = len(_BYTE_ORDER_MARK) if text.startswith(_BYTE_ORDER_MARK) else 0
+        skipped += len(text[skipped:]) - len(text[skipped:].lstrip(_BLANK))
+        if not text[skipped:]:
+            raise UnreadableInputError(f"{self._path}: the file is empty", "record or copy the trace again")
+        if text[skipped : skipped + 1] == b"[":
+            return text[skipped + 1 :], skipped + 1
+        if text[skipped : skipped + 1] != b"{":
+            raise UnreadableInputError(
+                f"{self._path}: not JSON: the first character is neither '{{' nor '['",
+                "give a trace written by the profiler (.json or .json.gz)",
+            )
+        self.is_object = True
+        while len(text) <= LARGEST_EVENT_BYTES:
+            start = self._list_start(text, skipped)
+            if start is not None:
+                return text[start:], start
+            piece = stream.read(self._window_bytes)
+            if not piece:
+                break
+            text += piece
+        return self._open_damaged(text, skipped)
+
+    def _list_start(self, text: bytes, skipped: int) -> int | None:
+        for key in _LIST_KEY.finditer(text, skipped):
+            if self._keep_header(text[skipped : key.end()] + b"]}"):
+                return key.end()
+        return None
+
+    def _open_damaged(self, text: bytes, skipped: int) -> tuple[bytes, int]:
+        """Open an object whose keys before the events are not JSON (add_metadata_json is not checked by exporters)."""
+        key = _LIST_KEY.search(text, skipped)
+        if key is None:
+            try:
+                self._document.decode(text[skipped:])
+            except _DECODE_ERRORS:
+                what = "not a trace: no list traceEvents, and the JSON is damaged or cut"
+            else:
+                what = "JSON, but not a trace: it has no list traceEvents"
+            raise UnreadableInputError(
+                f"{self._path}: {what}", "give a trace written by the profiler (.json or .json.gz)"
+            )
+        self._salvage_header(text[skipped : key.start()])
+        self.damage.note(
+            Severity.DATA_LOSS, f"byte {skipped}", "the keys before traceEvents are not valid JSON: read one by one"
+        )
+        return text[key.end() :], key.end()
+
+    def _keep_header(self, text: bytes) -> bool:
+        try:
+            document = self._document.decode(text)
+        except _DECODE_ERRORS:
+            return False
+        self._keep_values(document)
+        return True
+
+    def _keep_values(self, document: Any) -> None:
+        for i, key in enumerate(self._header_keys):
+            raw = bytes(getattr(document, f"key_{i}"))
+            if raw:
+                self._keep_value(key, raw)
+
+    def _keep_value(self, key: str, raw: bytes) -> bool:
+        try:
+            self.header[key] = msgspec.json.decode(raw)
+        except _DECODE_ERRORS:
+            return False
+        return True
+
+    def _salvage_header(self, text: bytes) -> None:
+        for key in self._header_keys:
+            found = re.search(rb'"' + re.escape(key.encode()) + rb'"\s*:\s*', text)
+            if found is None:
+                continue
+            ends = re.finditer(rb",|\}|\]|$", text[found.end() :])
+            any(self._keep_value(key, text[found.end() : found.end() + end.start()]) for end in ends)
+
+    def _first_part(self, text: bytes, offset: int) -> tuple[Window, int, bool]:
+        """Decode as many whole events as the text holds: the window, the bytes used up, whether the list ended."""
+        cuts = list(_BETWEEN_EVENTS.finditer(text, max(0, len(text) - _CUT_SEARCH_BYTES)))
+        for cut in reversed(cuts[-_CUT_TRIALS:]):
+            try:
+                events = self._events.decode(b"[" + text[: cut.start() + 1] + b"]")
+            except _DECODE_ERRORS:
+                continue
+            return self._numbered(events), cut.end() - 1, False
+        saved = self._salvage(text, offset, final=False)
+        return Window(saved.events, saved.numbers), saved.consumed, saved.closed
+
+    def _last(self, text: bytes, offset: int) -> Window:
+        """Decode the end of the file: the remaining events, the end of the list and the keys behind it."""
+        try:
+            if self.is_object:
+                document: Any = self._document.decode(b'{"traceEvents":[' + text)
+                self._keep_values(document)
+                return self._numbered(document.events)
+            return self._numbered(self._events.decode(b"[" + text))
+        except _DECODE_ERRORS:
+            saved = self._salvage(text, offset, final=True)
+        if not self._number and not (saved.closed and saved.consumed == 1):
+            raise UnreadableInputError(
+                f"{self._path}: no whole trace event in it: damaged, cut or no trace", "record or copy the trace again"
+            )
+        if saved.closed:
+            self._read_trailer(text[saved.consumed :], offset + saved.consumed)
+        return Window(saved.events, saved.numbers)
+
+    def _numbered(self, events: list[Any]) -> Window:
+        first = self._number
+        self._number += len(events)
+        return Window(events, range(first, self._number))
+
+    def _read_trailer(self, text: bytes, offset: int) -> None:
+        """Read what stands behind the end of the list."""
+        if not self.is_object:
+            if text.strip(_BLANK):
+                self.damage.note(Severity.INFO, f"byte {offset}", f"{len(text)} bytes after the events were ignored")
+        elif not self._keep_header(b'{"traceEvents":[]' + text):
+            self._salvage_header(text)
+            self.damage.note(
+                Severity.INFO, f"byte {offset}", "what follows the events is not valid JSON: keys read one by one"
+            )
+
+    def _salvage(self, text: bytes, offset: int, *, final: bool) -> _Salvaged:
+        """Walk damaged text event by event; leaves an unfinished event for the next window unless this is the end."""
+        saved = _Salvaged()
+        position = 0
+        while True:
+            position = self._separator(text, position, offset)
+            if text[position : position + 1] == b"]":
+                saved.consumed, saved.closed = position + 1, True
+                return saved
+            if position == len(text):
+                break
+            ends = self._event_ends(text, position)
+            if not final and len(ends) < _END_TRIALS:
+                break
+            position = self._save_event(text, position, ends, offset, saved)
+        saved.consumed = position
+        if final:
+            self.damage.note(
+                Severity.INFO, f"byte {offset + position}", "the list of events is not closed: the file may be cut"
+            )
+        return saved
+
+    def _separator(self, text: bytes, position: int, offset: int) -> int:
+        """Skip to the next event; anything but one comma is noted."""
+        match = _SEPARATOR.match(text, position)
+        end = match.end() if match else position
+        commas = text[position:end].count(b",")
+        if commas > 1 or (commas == 0 and 0 < position < len(text) and text[end : end + 1] == b"{"):
+            self.damage.count(_SEPARATORS, self._number, offset + position)
+        if text[end : end + 1] in (b"", b"]", b"{"):
+            return end
+        start = text.find(b"{", end)
+        self.damage.count(_GAP, self._number, offset + end)
+        return len(text) if start < 0 else start
+
+    def _event_ends(self, text: bytes, position: int) -> list[int]:
+        ends = []
+        for match in _EVENT_END.finditer(text, position):
+            ends.append(match.end())
+            if len(ends) == _END_TRIALS:
+                break
+        return ends
+
+    def _save_event(self, text: bytes, position: int, ends: list[int], offset: int, saved: _Salvaged) -> int:
+        """Read the event at a position, repaired if need be; give the position behind it."""
+        trials = ends if len(ends) == _END_TRIALS else [*ends, len(text)]
+        for end in trials:
+            event = self._decode_one(text[position:end], offset + position)
+            if event is not None:
+                return self._keep(event, end, saved)
+        for end in trials[:_REPAIR_TRIALS]:
+            for mended, repairs in repaired(text[position:end]):
+                event = self._decode_one(mended, offset + position)
+                if event is not None:
+                    for repair in repairs:
+                        self.damage.count(repair, self._number, offset + position)
+                    return self._keep(event, end, saved)
+        self.damage.count(_LOST, self._number, offset + position)
+        self._number += 1
+        return trials[0]
+
+    def _keep(self, event: Any, end: int, saved: _Salvaged) -> int:
+        saved.events.append(event)
+        saved.numbers.append(self._number)
+        self._number += 1
+        return end
+
+    def _decode_one(self, text: bytes, byte: int) -> Any | None:
+        try:
+            return self._event.decode(text)
+        except msgspec.ValidationError:
+            return self._decode_loose(text, byte)
+        except _DECODE_ERRORS:
+            return None
+
+    def _decode_loose(self, text: bytes, byte: int) -> Any | None:
+        """Read an event whose fields have unexpected types: each by itself, as text where it is none."""
+        try:
+            fields = self._loose_event.decode(text)
+        except _DECODE_ERRORS:
+            return None
+        kept: dict[str, Any] = {}
+        for info in msgspec.structs.fields(self._event_type):
+            raw = fields.get(info.encode_name)
+            if raw is None:
+                continue
+            try:
+                kept[info.name] = msgspec.json.decode(raw, type=info.type)
+            except _DECODE_ERRORS:
+                if info.name == "args":
+                    self.damage.count(_NO_ARGS, self._number, byte)
+                    continue
+                self.damage.count(_ODD_TYPES, self._number, byte)
+                kept[info.name] = bytes(raw).decode("utf-8", errors="replace")
+        return self._event_type(**kept)

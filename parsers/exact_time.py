@@ -1,0 +1,88 @@
+"""Times from their digits: decimal microseconds as text to whole nanoseconds, without a float in between.
+
+A float64 holds 0.25 us at most at today's epoch, so every number of a trace is kept as text until it arrives here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation, localcontext
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+# Sign, up to 15 integer digits and up to 3 decimals: what arrow's decimal128(38, 3) takes exactly and int64 ns holds.
+_PLAIN = r"^-?[0-9]{1,15}(\.[0-9]{0,3})?$"
+_MICROSECOND_DECIMALS = 3
+_LONGEST_NUMBER = 64
+_INT64 = np.iinfo(np.int64)
+
+
+@dataclass(frozen=True)
+class ExactTimes:
+    """Nanoseconds of a column of texts.
+
+    Attributes:
+        ns: int64, shape (n,); 0 where unknown.
+        known: bool, shape (n,); false where the text is absent, no number, not finite or beyond int64.
+        unreadable: bool, shape (n,); the part of the unknown that has a text.
+        rounded: bool, shape (n,); digits below a nanosecond were rounded to the nearest one.
+    """
+
+    ns: NDArray[np.int64]
+    known: NDArray[np.bool_]
+    unreadable: NDArray[np.bool_]
+    rounded: NDArray[np.bool_]
+
+
+def exact_nanoseconds(microseconds: pa.Array) -> ExactTimes:
+    r"""Turn texts of microseconds into nanoseconds.
+
+    Args:
+        microseconds: Arrow string array; nulls are unknown. Integers, decimals, exponents, signs, and text in JSON
+            quotes (also with the tab that Ascend CSV files append) are read.
+    """
+    texts = pc.utf8_trim(microseconds, characters='" \t\r\n')
+    plain = pc.fill_null(pc.match_substring_regex(texts, _PLAIN), fill_value=False)
+    scaled = pc.if_else(plain, texts, None).cast(pa.decimal128(38, _MICROSECOND_DECIMALS))
+    known = plain.to_numpy(zero_copy_only=False)
+    ns = np.where(known, _unscaled(scaled), 0)
+    unreadable = np.zeros(len(ns), dtype=bool)
+    rounded = np.zeros(len(ns), dtype=bool)
+    for row in np.flatnonzero(~known & texts.is_valid().to_numpy(zero_copy_only=False)):
+        value, exact = _one(texts[row].as_py())
+        unreadable[row] = value is None
+        known[row] = value is not None
+        ns[row] = value or 0
+        rounded[row] = not exact
+    return ExactTimes(ns, known, unreadable, rounded)
+
+
+def _unscaled(values: pa.Array) -> NDArray[np.int64]:
+    """Give the low word of each decimal128: the value times 1000, exact while it fits int64."""
+    if len(values) == 0:
+        return np.zeros(0, dtype=np.int64)
+    words = np.frombuffer(values.buffers()[1], dtype="<i8")
+    return words[2 * values.offset : 2 * (values.offset + len(values)) : 2].astype(np.int64)
+
+
+def _one(text: str) -> tuple[int | None, bool]:
+    """Read one unusual number: its nanoseconds (None if it is none), and whether that is all of its digits."""
+    if not text or len(text) > _LONGEST_NUMBER:
+        return None, True
+    with localcontext() as context:
+        context.prec = 2 * _LONGEST_NUMBER
+        try:
+            number = Decimal(text)
+            if not number.is_finite() or number.adjusted() > len(str(_INT64.max)):
+                return None, True
+            scaled = number.scaleb(_MICROSECOND_DECIMALS)
+            whole = scaled.to_integral_value(rounding=ROUND_HALF_EVEN)
+        except InvalidOperation:
+            return None, True
+    ns = int(whole)
+    if not _INT64.min <= ns <= _INT64.max:
+        return None, True
+    return ns, whole == scaled
