@@ -42,6 +42,7 @@ class Session:
         inputs: What the user named, by role (ref, run, ref dump, run dump).
         operators, alignment, parity, overflow, findings, steps, sources, issues: Frames of profkit.schema; empty if
             the question was not asked.
+        sides: The words by which `alignment` calls the reference and the run.
         not_judged: What could not be answered and why, one sentence each.
     """
 
@@ -56,23 +57,25 @@ class Session:
     steps: pd.DataFrame = field(default_factory=SESSION_STEPS.empty)
     sources: pd.DataFrame = field(default_factory=SOURCES.empty)
     issues: pd.DataFrame = field(default_factory=ISSUES.empty)
+    sides: tuple[str, str] = ("ref", "run")
     not_judged: tuple[str, ...] = ()
 
-    def save(self, directory: Path, *, replace: bool = False) -> None:
+    def save(self, directory: Path, *, force: bool = False) -> None:
         """Write the session as a directory, whole or not at all.
 
         Raises:
-            ProfkitError: The directory exists and is no session, or is one and `replace` is False.
+            ProfkitError: The directory exists and is no session, or is one and `force` is False.
         """
         if directory.exists() and not is_session(directory):
             raise ProfkitError(f"{directory} exists and is no session", "choose another directory with -o")
-        if directory.exists() and not replace:
+        if directory.exists() and not force:
             raise ProfkitError(f"{directory} holds a session already", "add --force to replace it")
         header = {
             "schema_version": SCHEMA_VERSION,
             "title": self.title,
             "created": self.created,
             "inputs": dict(self.inputs),
+            "sides": list(self.sides),
             "not_judged": list(self.not_judged),
         }
         try:
@@ -100,15 +103,17 @@ class Session:
             )
         frames = {name: read_frame(directory / f"{name}.parquet", spec) for name, spec in _PARQUET_FRAMES.items()}
         try:
+            reference, run = header["sides"]
             return cls(
                 title=str(header["title"]),
                 created=str(header["created"]),
                 inputs={str(role): str(path) for role, path in header["inputs"].items()},
+                sides=(str(reference), str(run)),
                 not_judged=tuple(str(sentence) for sentence in header["not_judged"]),
                 findings=_findings_from_records(_read_json(directory / _FINDINGS), directory),
                 **frames,
             )
-        except (KeyError, AttributeError, TypeError) as error:
+        except (KeyError, AttributeError, TypeError, ValueError) as error:
             raise UnreadableInputError(
                 f"{directory / _HEADER} lacks {error}", "run `profkit triage` again to make the session anew"
             ) from error

@@ -1,0 +1,45 @@
+"""`profkit align REF RUN`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from profkit.cli.invocation import INPUT, Invocation, reads_inputs
+from profkit.correlate import align
+from profkit.correlate.identity import identify
+from profkit.errors import ProfkitError
+from profkit.progress import Progress
+from profkit.run import Run, load
+
+
+@click.command()
+@click.argument("ref", type=INPUT)
+@click.argument("run", type=INPUT)
+@reads_inputs()
+def command(*, invocation: Invocation, ref: Path, run: Path) -> int:
+    """Operators of two runs, aligned: one row an execution, equal groups do the same work.
+
+    Group -1 holds what has no counterpart. The two runs may be PyTorch and MindSpore, or one before and one after a fix.
+
+    \b
+    profkit align torch_run/ mindspore_run/ -o alignment.csv
+    profkit align before_ascend_ms/ after_ascend_ms/ --format json
+    """
+    with invocation.progress() as progress:
+        reference, judged = (_with_operators(path, invocation, progress) for path in (ref, run))
+        alignment = align(reference, judged, progress=progress)
+    invocation.warn_of([*reference.issues, *judged.issues])
+    unmatched = alignment[alignment["group"] < 0].groupby("side", observed=True).size()
+    counts = ", ".join(f"{count:,} of {side}" for side, count in unmatched.items()) or "none"
+    invocation.say(f"{alignment['group'].nunique() - int(len(unmatched) > 0):,} groups; unmatched executions: {counts}")
+    invocation.give(alignment)
+    return invocation.exit_code({"issues": bool(reference.issues or judged.issues)})
+
+
+def _with_operators(path: Path, invocation: Invocation, progress: Progress) -> Run:
+    loaded = load(path, cache=invocation.cache, rank=invocation.rank, progress=progress)
+    if loaded.ops.empty:
+        raise ProfkitError(f"{path} holds no operators", "`profkit inspect` tells what it holds")
+    return identify(loaded)

@@ -1,0 +1,164 @@
+"""What every command that reads inputs shares: its options, its progress bar, its warnings and its output."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import pandas as pd
+
+from profkit.errors import ImportIssue
+from profkit.progress import Progress, silent
+from profkit.report.formats import format_of, render
+from profkit.report.progress_bar import progress_bar
+from profkit.safe_text import printable
+from profkit.store import Cache, write_bytes_in_one_step
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+FAIL_ON = ("slow", "overflow", "parity", "issues")
+_ISSUES_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """How the user wants inputs read and results given.
+
+    Attributes:
+        use_cache: Whether parsed inputs are kept and reused.
+        rank: Process number to read; None for all.
+        quiet: No progress and no warnings on stderr.
+        out: File for the result; None for stdout.
+        form: Format for stdout.
+        fail_on: What makes the exit code 1.
+    """
+
+    use_cache: bool
+    rank: int | None
+    quiet: bool
+    out: Path | None
+    form: str
+    fail_on: frozenset[str]
+
+    @property
+    def cache(self) -> Cache | None:
+        """The cache to read through, if one is wanted."""
+        return Cache.default() if self.use_cache else None
+
+    def say(self, text: str) -> None:
+        """Tell the user something on stderr: a hint, a count, a warning."""
+        if not self.quiet:
+            click.echo(printable(text), err=True)
+
+    @contextmanager
+    def progress(self) -> Iterator[Progress]:
+        """Show a bar with a verb, a file and a percentage on stderr while the block runs, if stderr is a terminal."""
+        if self.quiet or not sys.stderr.isatty():
+            yield silent
+            return
+        with progress_bar() as report:
+            yield report
+
+    def warn_of(self, issues: Sequence[ImportIssue]) -> None:
+        """Count the import issues on stderr and show the gravest."""
+        grave = [issue for issue in issues if issue.severity.value != "info"]
+        if not grave:
+            return
+        self.say(f"{len(grave)} import issue(s): some of the input could not be used")
+        for issue in grave[:_ISSUES_SHOWN]:
+            place = f" {issue.where}" if issue.where else ""
+            self.say(f"  {issue.source}{place}: {issue.text}")
+        if len(grave) > _ISSUES_SHOWN:
+            self.say(f"  and {len(grave) - _ISSUES_SHOWN} more: see `profkit inspect`")
+
+    def give(self, frame: pd.DataFrame, *, text: str | None = None) -> None:
+        """Write a result to the file of -o in the format of its suffix, else to stdout in the format of --format.
+
+        Args:
+            frame: The result.
+            text: What stands for the frame in text format; None for a table of it.
+        """
+        form = format_of(self.out) if self.out is not None else self.form
+        content = (text + "\n").encode() if form == "text" and text is not None else render(frame, form)
+        if self.out is None:
+            click.get_binary_stream("stdout").write(content)
+            click.get_binary_stream("stdout").flush()
+        else:
+            write_bytes_in_one_step(self.out, content)
+            self.say(f"{len(frame):,} rows written to {self.out}")
+
+    def exit_code(self, found: dict[str, bool]) -> int:
+        """Give 1 if something named by --fail-on was found, else 0."""
+        return int(any(found.get(name, False) for name in self.fail_on))
+
+
+def _parse_fail_on(_: click.Context, __: click.Parameter, value: str) -> frozenset[str]:
+    names = frozenset(filter(None, value.split(",")))
+    unknown = sorted(names - set(FAIL_ON))
+    if unknown:
+        raise click.BadParameter(f"{unknown[0]!r} is none of {', '.join(FAIL_ON)}")
+    return names
+
+
+def reads_inputs(*, output: bool = True) -> Callable[[_Command], _Command]:
+    """Give a command the shared options; it receives them as one `invocation`."""
+    options = [
+        click.option("--no-cache", is_flag=True, help="Read the inputs anew and keep nothing."),
+        click.option("--rank", type=click.IntRange(min=0), help="Read only this process of a multi-rank run."),
+        click.option("-q", "--quiet", is_flag=True, help="No progress and no warnings on stderr."),
+        click.option("--debug", is_flag=True, help="Show a traceback when something fails."),
+    ]
+    output_options = [
+        click.option(
+            "-o",
+            "--out",
+            type=click.Path(path_type=Path),
+            help="Write to this file; its suffix chooses the format: .txt .csv .json .parquet .md .html",
+        ),
+        click.option(
+            "--format",
+            "form",
+            type=click.Choice(["text", "csv", "json", "markdown", "html"]),
+            default="text",
+            show_default=True,
+            help="Format on stdout.",
+        ),
+        click.option(
+            "--fail-on",
+            default="",
+            metavar="WHAT,...",
+            callback=_parse_fail_on,
+            help=f"Exit with 1 if any of these was found: {', '.join(FAIL_ON)}.",
+        ),
+    ]
+
+    def decorate(function: _Command) -> _Command:
+        @functools.wraps(function)
+        def with_invocation(**given: Any) -> Any:
+            given.pop("debug")
+            invocation = Invocation(
+                use_cache=not given.pop("no_cache"),
+                rank=given.pop("rank"),
+                quiet=given.pop("quiet"),
+                out=given.pop("out", None),
+                form=given.pop("form", "text"),
+                fail_on=given.pop("fail_on", frozenset()),
+            )
+            return function(invocation=invocation, **given)
+
+        decorated: Any = with_invocation
+        for option in reversed(options + (output_options if output else [])):
+            decorated = option(decorated)
+        return decorated  # type: ignore[no-any-return]
+
+    return decorate
+
+
+INPUT = click.Path(path_type=Path)
+"""A path that profkit itself checks, so that its errors name the next step."""

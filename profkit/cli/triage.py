@@ -1,0 +1,84 @@
+"""`profkit triage REF RUN`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from profkit.cli.invocation import INPUT, Invocation, reads_inputs
+from profkit.errors import ProfkitError
+from profkit.report.formats import format_of
+from profkit.report.triage_report import headline, html_report, markdown_report, text_report
+from profkit.session import Session, is_session
+from profkit.store import write_text_in_one_step
+from profkit.triage import Inputs, triage
+
+
+@click.command()
+@click.argument("ref", type=INPUT)
+@click.argument("run", type=INPUT, required=False)
+@click.option("--ref-dump", "ref_dumps", type=INPUT, multiple=True, help="More tensors of the reference; repeatable.")
+@click.option("--run-dump", "run_dumps", type=INPUT, multiple=True, help="More tensors of the run; repeatable.")
+@click.option("--force", is_flag=True, help="Replace a session that -o names.")
+@click.option("--top", type=click.IntRange(min=1), help="Show only the first findings.")
+@reads_inputs()
+def command(
+    *,
+    invocation: Invocation,
+    ref: Path,
+    run: Path | None,
+    ref_dumps: tuple[Path, ...],
+    run_dumps: tuple[Path, ...],
+    force: bool,
+    top: int | None,
+) -> int:
+    """What to look at first: slow operators, the origin of a NaN, the first numerical divergence, ranked.
+
+    REF is the reference (usually the PyTorch run), RUN the run to be judged; each a trace, a profiler directory, a
+    dump, or a directory that holds such things. A saved session alone is reported again.
+
+    \b
+    profkit triage torch_run/ mindspore_run/
+    profkit triage trace.json.gz host_1_2025_ascend_ms --run-dump dump/ -o session/
+    profkit triage session/ --format markdown
+    """
+    if run is None:
+        if not is_session(ref):
+            raise ProfkitError(f"{ref} is no saved session and only one path was given", "name REF and RUN")
+        session = Session.load(ref)
+    else:
+        inputs = Inputs(run=run, ref=ref, ref_dumps=ref_dumps, run_dumps=run_dumps)
+        with invocation.progress() as progress:
+            session = triage(inputs, cache=invocation.cache, rank=invocation.rank, progress=progress)
+    give_session(session, invocation, force=force, top=top)
+    kinds = set(session.findings["kind"].unique())
+    return invocation.exit_code(
+        {
+            "slow": "slow" in kinds,
+            "overflow": "overflow" in kinds,
+            "parity": "parity" in kinds,
+            "issues": not session.issues.empty,
+        }
+    )
+
+
+def give_session(session: Session, invocation: Invocation, *, force: bool, top: int | None) -> None:
+    """Save a session to the directory of -o, or report it to the file of -o or to stdout."""
+    shown = session if top is None else replace(session, findings=session.findings.head(top))
+    out = invocation.out
+    if out is not None and not out.suffix:
+        session.save(out, force=force)
+        invocation.say(f"session saved: open it with `profkit tui {out}`")
+        out = None
+    if out is None:
+        invocation.give(shown.findings, text=text_report(shown))
+        return
+    reports = {"text": text_report, "markdown": markdown_report, "html": html_report}
+    report = reports.get(format_of(out))
+    if report is None:
+        invocation.give(shown.findings)
+    else:
+        write_text_in_one_step(out, report(shown))
+        invocation.say(f"{headline(shown)}; written to {out}")

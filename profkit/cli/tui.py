@@ -1,0 +1,54 @@
+"""`profkit tui [SESSION | RUN | REF RUN]`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from profkit.cli.demo import demo_inputs
+from profkit.cli.invocation import INPUT, Invocation, reads_inputs
+from profkit.errors import ProfkitError
+from profkit.progress import Progress
+from profkit.session import Session, is_session
+from profkit.triage import Inputs, triage
+from profkit.tui.app import run as run_app
+
+
+@click.command()
+@click.argument("paths", type=INPUT, nargs=-1)
+@click.option("--ref-dump", "ref_dumps", type=INPUT, multiple=True, help="More tensors of the reference; repeatable.")
+@click.option("--run-dump", "run_dumps", type=INPUT, multiple=True, help="More tensors of the run; repeatable.")
+@click.option("--demo", is_flag=True, help="Open the bundled migration.")
+@reads_inputs(output=False)
+def command(
+    *,
+    invocation: Invocation,
+    paths: tuple[Path, ...],
+    ref_dumps: tuple[Path, ...],
+    run_dumps: tuple[Path, ...],
+    demo: bool,
+) -> int:
+    """Browse operators, findings, overflow and parity in the terminal.
+
+    One path is a saved session or one run; two are the reference and the run. `?` lists the keys.
+
+    \b
+    profkit tui session/
+    profkit tui torch_run/ mindspore_run/ --run-dump dump/
+    profkit tui --demo
+    """
+    if not demo and len(paths) not in (1, 2):
+        raise ProfkitError("name a session, a run, or a reference and a run", "or try `profkit tui --demo`")
+    if not demo and len(paths) == 1 and is_session(paths[0]):
+        return run_app(lambda _: Session.load(paths[0]), str(paths[0]))
+    if demo:
+        inputs = demo_inputs(clean=False)
+    else:
+        ref = paths[0] if len(paths) == 2 else None
+        inputs = Inputs(run=paths[-1], ref=ref, ref_dumps=ref_dumps, run_dumps=run_dumps)
+
+    def open_session(progress: Progress) -> Session:
+        return triage(inputs, cache=invocation.cache, rank=invocation.rank, progress=progress)
+
+    return run_app(open_session, " against ".join(map(str, paths)) or "demo")

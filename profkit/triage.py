@@ -1,0 +1,153 @@
+"""Triage: everything two runs tell about each other, ranked: what to look at first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pandas as pd
+
+from profkit.compare import compare_tensors
+from profkit.correlate import align, operator_rows, slow_findings
+from profkit.correlate.identity import identify
+from profkit.errors import ProfkitError
+from profkit.findings import overflow_findings, parity_findings, rank_findings
+from profkit.frame_spec import concatenate
+from profkit.overflow import hunt
+from profkit.progress import Progress, silent
+from profkit.run import Run, load
+from profkit.schema import ALIGNMENT, OVERFLOW, PARITY, SESSION_STEPS
+from profkit.session import Session
+from profkit.sources import issue_table, sides, source_table
+from profkit.store import Cache
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a triage is given.
+
+    Attributes:
+        ref: The reference run, usually PyTorch's; None to look at one run alone.
+        run: The run to be judged.
+        ref_dumps, run_dumps: Further places with tensors of either side.
+    """
+
+    run: Path
+    ref: Path | None = None
+    ref_dumps: Sequence[Path] = field(default=())
+    run_dumps: Sequence[Path] = field(default=())
+
+    def by_role(self) -> dict[str, str]:
+        """Give the paths by the role they play, as a session keeps them."""
+        roles = {"ref": [self.ref] if self.ref else [], "run": [self.run]}
+        roles |= {"ref dump": list(self.ref_dumps), "run dump": list(self.run_dumps)}
+        return {role: ", ".join(map(str, paths)) for role, paths in roles.items() if paths}
+
+
+def triage(
+    inputs: Inputs, *, cache: Cache | None = None, rank: int | None = None, progress: Progress = silent
+) -> Session:
+    """Read both sides, answer what can be answered and rank it.
+
+    Args:
+        inputs: What to read.
+        cache: Where parsed inputs are kept; None keeps nothing.
+        rank: Process to read; None takes all.
+        progress: Told what is being done; may raise CancelledError.
+
+    Raises:
+        ProfkitError: An input cannot be read, or the inputs hold nothing that can be judged.
+    """
+    run = _load_side(inputs.run, inputs.run_dumps, cache, rank, progress)
+    ref = _load_side(inputs.ref, inputs.ref_dumps, cache, rank, progress) if inputs.ref else None
+    if run.ops.empty and run.tensors.empty:
+        raise ProfkitError(f"{inputs.run} holds neither operators nor tensors", "`profkit inspect` tells what it holds")
+    return judge(ref, run, inputs, progress)
+
+
+def judge(ref: Run | None, run: Run, inputs: Inputs, progress: Progress = silent) -> Session:
+    """Make the session of two runs that are loaded and identified."""
+    not_judged: list[str] = []
+    progress("aligning", run.path.name, None)
+    alignment = _alignment(ref, run, not_judged, progress)
+    parity = _parity(ref, run, not_judged, progress)
+    overflow = _overflow(run, not_judged, progress)
+    operators = operator_rows(alignment, ref, run, parity=parity, overflow=overflow)
+    found = [overflow_findings(overflow), parity_findings(parity)]
+    if ref is not None and not alignment.empty:
+        found.append(slow_findings(operators, alignment, ref, run))
+    both = [(side, one) for side, one in (("ref", ref), ("run", run)) if one is not None]
+    return Session(
+        title=f"{ref.path} against {run.path}" if ref is not None else str(run.path),
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        inputs=inputs.by_role(),
+        operators=operators,
+        alignment=alignment,
+        parity=parity,
+        overflow=overflow,
+        findings=rank_findings(found),
+        steps=concatenate(
+            SESSION_STEPS, [SESSION_STEPS.build(one.steps.assign(side=side)[SESSION_STEPS.names]) for side, one in both]
+        ),
+        sources=source_table(sides(ref=ref, run=run)),
+        issues=issue_table(issue for _, one in both for issue in one.issues),
+        sides=_side_words(ref, run),
+        not_judged=tuple(not_judged),
+    )
+
+
+def _side_words(ref: Run | None, run: Run) -> tuple[str, str]:
+    if ref is None or ref.framework == run.framework:
+        return "ref", "run"
+    words = {"pytorch": "pt", "mindspore": "ms"}
+    return words.get(ref.framework, "ref"), words.get(run.framework, "run")
+
+
+def _load_side(path: Path, dumps: Sequence[Path], cache: Cache | None, rank: int | None, progress: Progress) -> Run:
+    side = load(path, cache=cache, rank=rank, progress=progress)
+    for dump in dumps:
+        side = side.with_tensors_of(load(dump, cache=cache, progress=progress))
+    progress("identifying", path.name, None)
+    return identify(side)
+
+
+def _alignment(ref: Run | None, run: Run, not_judged: list[str], progress: Progress) -> pd.DataFrame:
+    if ref is None:
+        not_judged.append("nothing was aligned: no reference run was given")
+        return ALIGNMENT.empty()
+    without = [str(one.path) for one in (ref, run) if one.ops.empty]
+    if without:
+        not_judged.append(f"time was not compared: {' and '.join(without)} holds no operators")
+        return ALIGNMENT.empty()
+    return align(ref, run, progress=progress)
+
+
+def _parity(ref: Run | None, run: Run, not_judged: list[str], progress: Progress) -> pd.DataFrame:
+    if ref is None:
+        return PARITY.empty()
+    ours, theirs = _saved_tensors(ref), _saved_tensors(run)
+    for one, tensors in ((ref, ours), (run, theirs)):
+        if tensors.empty:
+            not_judged.append(f"parity was not judged: {one.path} holds no saved tensors")
+    if ours.empty or theirs.empty:
+        return PARITY.empty()
+    return compare_tensors(ours, theirs, progress=progress)
+
+
+def _overflow(run: Run, not_judged: list[str], progress: Progress) -> pd.DataFrame:
+    dumped = _dumped_tensors(run)
+    if dumped.empty:
+        not_judged.append("overflow was not judged: no dump of the run was given")
+        return OVERFLOW.empty()
+    return hunt(dumped, progress=progress)
+
+
+# A dump tells when each tensor was written, hence the order its operators ran in; saved tensors do not.
+def _dumped_tensors(run: Run) -> pd.DataFrame:
+    return run.tensors[run.tensors["time_ns"].notna()].reset_index(drop=True)
+
+
+def _saved_tensors(run: Run) -> pd.DataFrame:
+    return run.tensors[run.tensors["time_ns"].isna()].reset_index(drop=True)
