@@ -1,4 +1,4 @@
-"""Times from their digits: decimal microseconds as text to whole nanoseconds, without a float in between.
+"""Times from their digits: decimal text to whole nanoseconds, without a float in between.
 
 A float64 holds 0.25 us at most at today's epoch, so every number of a trace is kept as text until it arrives here.
 """
@@ -13,9 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-# Sign, up to 15 integer digits and up to 3 decimals: what arrow's decimal128(38, 3) takes exactly and int64 ns holds.
-_PLAIN = r"^-?[0-9]{1,15}(\.[0-9]{0,3})?$"
-_MICROSECOND_DECIMALS = 3
+# Decimals that a unit may carry down to the nanosecond.
+MICROSECONDS = 3
+MILLISECONDS = 6
+NANOSECONDS = 0
+# Sign, up to 19 digits and no more decimals than the unit has: what arrow's decimal128(38, decimals) takes exactly.
+_PLAIN = r"^-?[0-9]{{1,19}}(\.[0-9]{{0,{decimals}}})?$"
 _LONGEST_NUMBER = 64
 _INT64 = np.iinfo(np.int64)
 
@@ -37,22 +40,24 @@ class ExactTimes:
     rounded: NDArray[np.bool_]
 
 
-def exact_nanoseconds(microseconds: pa.Array) -> ExactTimes:
-    r"""Turn texts of microseconds into nanoseconds.
+def exact_nanoseconds(texts: pa.Array, unit: int = MICROSECONDS) -> ExactTimes:
+    r"""Turn texts of times into nanoseconds.
 
     Args:
-        microseconds: Arrow string array; nulls are unknown. Integers, decimals, exponents, signs, and text in JSON
-            quotes (also with the tab that Ascend CSV files append) are read.
+        texts: Arrow string array; nulls are unknown. Integers, decimals, exponents, signs, and text in JSON quotes
+            (also with the tab that Ascend CSV files append) are read.
+        unit: MICROSECONDS, MILLISECONDS or NANOSECONDS. NANOSECONDS serves any other whole number as well.
     """
-    texts = pc.utf8_trim(microseconds, characters='" \t\r\n')
-    plain = pc.fill_null(pc.match_substring_regex(texts, _PLAIN), fill_value=False)
-    scaled = pc.if_else(plain, texts, None).cast(pa.decimal128(38, _MICROSECOND_DECIMALS))
-    known = plain.to_numpy(zero_copy_only=False)
-    ns = np.where(known, _unscaled(scaled), 0)
+    texts = pc.utf8_trim(texts, characters='" \t\r\n')
+    plain = pc.fill_null(pc.match_substring_regex(texts, _PLAIN.format(decimals=unit)), fill_value=False)
+    scaled = pc.if_else(plain, texts, None).cast(pa.decimal128(38, unit))
+    ns, fits = _unscaled(scaled)
+    known = plain.to_numpy(zero_copy_only=False) & fits
+    ns = np.where(known, ns, 0)
     unreadable = np.zeros(len(ns), dtype=bool)
     rounded = np.zeros(len(ns), dtype=bool)
     for row in np.flatnonzero(~known & texts.is_valid().to_numpy(zero_copy_only=False)):
-        value, exact = _one(texts[row].as_py())
+        value, exact = _one(texts[row].as_py(), unit)
         unreadable[row] = value is None
         known[row] = value is not None
         ns[row] = value or 0
@@ -60,15 +65,17 @@ def exact_nanoseconds(microseconds: pa.Array) -> ExactTimes:
     return ExactTimes(ns, known, unreadable, rounded)
 
 
-def _unscaled(values: pa.Array) -> NDArray[np.int64]:
-    """Give the low word of each decimal128: the value times 1000, exact while it fits int64."""
+def _unscaled(values: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Give each decimal128 without its point, and whether that fits int64."""
     if len(values) == 0:
-        return np.zeros(0, dtype=np.int64)
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=bool)
     words = np.frombuffer(values.buffers()[1], dtype="<i8")
-    return words[2 * values.offset : 2 * (values.offset + len(values)) : 2].astype(np.int64)
+    words = words[2 * values.offset : 2 * (values.offset + len(values))]
+    low, high = words[0::2].astype(np.int64), words[1::2]
+    return low, high == low >> 63
 
 
-def _one(text: str) -> tuple[int | None, bool]:
+def _one(text: str, unit: int) -> tuple[int | None, bool]:
     """Read one unusual number: its nanoseconds (None if it is none), and whether that is all of its digits."""
     if not text or len(text) > _LONGEST_NUMBER:
         return None, True
@@ -78,7 +85,7 @@ def _one(text: str) -> tuple[int | None, bool]:
             number = Decimal(text)
             if not number.is_finite() or number.adjusted() > len(str(_INT64.max)):
                 return None, True
-            scaled = number.scaleb(_MICROSECOND_DECIMALS)
+            scaled = number.scaleb(unit)
             whole = scaled.to_integral_value(rounding=ROUND_HALF_EVEN)
         except InvalidOperation:
             return None, True
