@@ -1,8 +1,8 @@
 """A chrome trace cut into windows of whole events, each decoded at once; damaged windows are saved event by event.
 
 A window is cut at the last `},{` after which its text still decodes as a list: JSON is prefix-deterministic, so a cut
-in a string or in a nested object can never decode. Where no cut decodes, the window is damaged (or holds nested lists of
-objects) and is walked event by event, with repairs.
+in a string or in a nested object can never decode. Where no cut decodes, the window is damaged (or holds nested lists
+of objects) and is walked event by event, with repairs.
 """
 
 from __future__ import annotations
