@@ -48,7 +48,7 @@ def parity_findings(parity: pd.DataFrame) -> pd.DataFrame:
         }
         for row in first.itertuples(index=False)
     ]
-    return FINDINGS.build(pd.DataFrame.from_records(rows)) if rows else FINDINGS.empty()
+    return FINDINGS.from_rows(rows)
 
 
 # From 64 times the upstream error on a divergence was right in every labelled case, from 4 times in nearly all.
@@ -78,4 +78,4 @@ def overflow_findings(overflow: pd.DataFrame) -> pd.DataFrame:
         }
         for row in origins.itertuples(index=False)
     ]
-    return FINDINGS.build(pd.DataFrame.from_records(rows)) if rows else FINDINGS.empty()
+    return FINDINGS.from_rows(rows)

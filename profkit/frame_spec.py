@@ -75,7 +75,7 @@ class FrameSpec:
         Raises:
             SchemaError: A required column is absent, an unknown one is present, or a value does not fit.
         """
-        given = data if isinstance(data, pd.DataFrame) else pd.DataFrame(dict(data))
+        given = data if isinstance(data, pd.DataFrame) else pd.DataFrame(_without_guessing(data))
         given = given.reset_index(drop=True)
         unknown = [name for name in given.columns if name not in self.names]
         if unknown:
@@ -84,6 +84,17 @@ class FrameSpec:
         frame = pd.DataFrame(built, index=given.index)
         self.validate(frame)
         return frame
+
+    def from_rows(self, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+        """Make a valid frame from rows given as column name to value; an absent value is NA.
+
+        Raises:
+            SchemaError: As for `build`.
+        """
+        if not rows:
+            return self.empty()
+        names = dict.fromkeys(name for row in rows for name in row)
+        return self.build({name: [row.get(name) for row in rows] for name in names})
 
     def _cast(self, column: Column, given: pd.DataFrame) -> pd.Series[Any]:
         dtype = _EMPTY_DTYPES[column.dtype]
@@ -119,6 +130,14 @@ class FrameSpec:
                 strange = sorted(set(series.dropna().unique()) - set(column.values))
                 if strange:
                     raise SchemaError(f"frame {self.name}: column {column.name!r} has {strange[:3]}")
+
+
+def _without_guessing(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep lists as Python objects: pandas would turn integers beside a None into floats and lose nanoseconds."""
+    return {
+        name: pd.Series(values, dtype=object) if isinstance(values, (list, tuple)) else values
+        for name, values in data.items()
+    }
 
 
 def concatenate(spec: FrameSpec, frames: Sequence[pd.DataFrame]) -> pd.DataFrame:

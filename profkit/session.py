@@ -137,9 +137,7 @@ def findings_as_records(findings: pd.DataFrame) -> list[dict[str, object]]:
 def _findings_from_records(records: object, directory: Path) -> pd.DataFrame:
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
         raise UnreadableInputError(f"{directory / _FINDINGS} is no list of findings", "make the session anew")
-    if not records:
-        return FINDINGS.empty()
-    return FINDINGS.build(pd.DataFrame.from_records(records))
+    return FINDINGS.from_rows(records)
 
 
 def _write_json(path: Path, value: object) -> None:

@@ -28,7 +28,7 @@ def source_table(sources: Iterable[tuple[str, Source]]) -> pd.DataFrame:
         }
         for side, source in sources
     ]
-    return SOURCES.build(pd.DataFrame.from_records(rows)) if rows else SOURCES.empty()
+    return SOURCES.from_rows(rows)
 
 
 def issue_table(issues: Iterable[ImportIssue]) -> pd.DataFrame:
@@ -37,7 +37,7 @@ def issue_table(issues: Iterable[ImportIssue]) -> pd.DataFrame:
         {"severity": issue.severity.value, "source": issue.source, "where": issue.where, "text": issue.text}
         for issue in issues
     ]
-    return ISSUES.build(pd.DataFrame.from_records(rows)) if rows else ISSUES.empty()
+    return ISSUES.from_rows(rows)
 
 
 def sides(**runs: Run | None) -> list[tuple[str, Source]]:

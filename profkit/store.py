@@ -31,8 +31,11 @@ _HASH_BLOCK = 1 << 20
 
 
 def write_frame(path: Path, frame: pd.DataFrame) -> None:
-    """Write one frame as Parquet: zstd, delta-packed integers, dictionary text, a CRC on every page."""
-    table = pa.Table.from_pandas(frame, preserve_index=False)
+    """Write one frame as Parquet: zstd, delta-packed integers, dictionary text, a CRC on every page.
+
+    No pandas or Arrow metadata is kept: it lies in the footer, which has no checksum, and the schema tells all of it.
+    """
+    table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
     integers = [f.name for f in table.schema if pa.types.is_integer(f.type)]
     pq.write_table(
         table,
@@ -42,6 +45,7 @@ def write_frame(path: Path, frame: pd.DataFrame) -> None:
         use_dictionary=[f.name for f in table.schema if f.name not in integers],
         column_encoding=dict.fromkeys(integers, "DELTA_BINARY_PACKED"),
         write_page_checksum=True,
+        store_schema=False,
     )
 
 
@@ -52,7 +56,10 @@ def read_frame(path: Path, spec: FrameSpec) -> pd.DataFrame:
         UnreadableInputError: The file is absent, damaged (a page checksum fails) or of another schema.
     """
     try:
-        frame = pq.read_table(path, page_checksum_verification=True).to_pandas()
+        texts = [column.name for column in spec.columns if column.dtype == "category"]
+        table = pq.read_table(path, page_checksum_verification=True, read_dictionary=texts)
+        # A plain conversion would take integers that have a null through float64.
+        frame = table.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get, ignore_metadata=True)
         return spec.build(frame)
     except (OSError, pa.ArrowException, SchemaError, ValueError, TypeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -41,6 +41,12 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 
 
+def run_in(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, env=clean_environment(), check=False, timeout=300
+    )
+
+
 def names_in(wheel: Path) -> set[str]:
     with zipfile.ZipFile(wheel) as archive:
         return set(archive.namelist())
@@ -78,16 +84,11 @@ def test_the_installed_wheel_works_beside_user_folders_of_the_same_names(install
         "print([parser_named(name).descriptor.name for name in parser_names()] == parser_names())\n"
         "print({'torch', 'mindspore'} & set(sys.modules))\n"
     )
-    done = subprocess.run(
-        [str(installed / "python"), str(script)], cwd=tmp_path, capture_output=True, text=True, env=clean_environment()
-    )
+    done = run_in(tmp_path, str(installed / "python"), str(script))
     assert done.stdout.split("\n")[:2] == ["True", "set()"], done.stderr
 
 
 def test_the_installed_command_runs_the_demo_from_another_folder(installed: Path, tmp_path: Path) -> None:
-    environment = clean_environment() | {"PROFKIT_CACHE_DIR": str(tmp_path / "cache")}
-    done = subprocess.run(
-        [str(installed / "profkit"), "demo"], cwd=tmp_path, capture_output=True, text=True, env=environment
-    )
+    done = run_in(tmp_path, str(installed / "profkit"), "demo", "--no-cache")
     assert done.returncode == 0, done.stderr
     assert "1. OVERFLOW" in done.stdout

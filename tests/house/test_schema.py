@@ -44,6 +44,14 @@ def test_build_fills_absent_nullable_columns_and_keeps_nanoseconds_exact() -> No
     assert frame["text"].isna().all()
 
 
+def test_an_absent_value_beside_a_large_one_costs_no_nanosecond() -> None:
+    exact = 1_795_415_169_153_090_001
+    rows = [{"start_ns": 1, "kind": "a"}, {"start_ns": exact, "kind": "b", "wait_ns": exact}]
+    frame = SMALL.from_rows(rows)
+    assert frame["wait_ns"].tolist() == [pd.NA, exact]
+    assert SMALL.build({"start_ns": [1, 2], "kind": ["a", "b"], "wait_ns": [None, exact]})["wait_ns"][1] == exact
+
+
 @pytest.mark.parametrize(
     ("data", "complaint"),
     [
