@@ -1,0 +1,142 @@
+"""Bad input gives one clear line and exit code 2, or a salvaged result with its issues; never a traceback."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+EVENTS = [
+    {"ph": "X", "cat": "cpu_op", "name": f"aten::op{number}", "pid": 1, "tid": 1, "ts": 10.5 * number, "dur": 5.25}
+    for number in range(20)
+]
+
+
+def trace_text() -> str:
+    events = ",\n".join(json.dumps(event, indent=2) for event in EVENTS)
+    return '{"schemaVersion": 1, "baseTimeNanoseconds": 1000, "traceEvents": [\n' + events + "\n]}"
+
+
+def refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
+    """Exit code 2, nothing on stdout, and at most a message and a hint on stderr."""
+    assert done.returncode == 2, done
+    assert done.stdout == ""
+    lines = done.stderr.strip().splitlines()
+    assert 1 <= len(lines) <= 2, done.stderr
+    assert lines[0].startswith("profkit: ")
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in done.stderr
+
+
+ONE_PATH = [["inspect"], ["ops"], ["overflow"]]
+TWO_PATHS = [["align"], ["compare"], ["triage"]]
+
+
+@pytest.mark.parametrize("command", [*ONE_PATH, *TWO_PATHS], ids=lambda command: command[0])
+def test_a_wrong_path(profkit: Command, tmp_path: Path, command: list[str]) -> None:
+    paths = [tmp_path / "absent"] * (1 if command in ONE_PATH else 2)
+    refused(profkit(*command, *paths), "absent", "does not exist")
+
+
+@pytest.mark.parametrize("command", [*ONE_PATH, *TWO_PATHS], ids=lambda command: command[0])
+def test_an_empty_directory(profkit: Command, tmp_path: Path, command: list[str]) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    paths = [empty] * (1 if command in ONE_PATH else 2)
+    refused(profkit(*command, *paths), "empty directory")
+
+
+def test_an_empty_file(profkit: Command, tmp_path: Path) -> None:
+    (tmp_path / "trace.json").touch()
+    refused(profkit("ops", tmp_path / "trace.json"), "empty")
+
+
+def test_json_that_is_no_profile(profkit: Command, tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"learning_rate": 0.1, "layers": [1, 2, 3]}))
+    refused(profkit("ops", path), "config.json", "format")
+
+
+@pytest.mark.parametrize("suffix", [".json", ".json.gz"])
+def test_a_cut_trace_is_salvaged_and_says_so(profkit: Command, tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"cut{suffix}"
+    content = trace_text().encode()
+    if suffix == ".json.gz":
+        content = gzip.compress(content, mtime=0)
+    path.write_bytes(content[: len(content) * 3 // 4])
+    done = profkit("ops", path, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)
+    assert 0 < len(rows) < len(EVENTS)
+    assert all(row["total_ns"] == 5250 for row in rows)
+    assert "import issue" in done.stderr
+    assert profkit("ops", path, "--fail-on", "issues").returncode == 1
+
+
+def test_a_bare_quote_in_a_name_is_repaired_and_said(profkit: Command, tmp_path: Path) -> None:
+    path = tmp_path / "quoted.json"
+    path.write_text(trace_text().replace("aten::op7", 'say "hi" to op7'))
+    done = profkit("ops", path, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    names = {row["name"] for row in json.loads(done.stdout)}
+    assert 'say "hi" to op7' in names
+    assert len(names) == len(EVENTS)
+    issues = json.loads(profkit("inspect", path, "--issues", "--format", "json").stdout)
+    assert issues
+
+
+def test_an_object_array_is_refused_unopened(profkit: Command, tmp_path: Path) -> None:
+    marker = tmp_path / "executed"
+
+    class Bomb:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return Path.touch, (str(marker),)
+
+    np.save(tmp_path / "object.npy", np.array([Bomb()], dtype=object), allow_pickle=True)
+    np.save(tmp_path / "good.npy", np.ones(3, np.float32))
+    done = profkit("compare", tmp_path / "good.npy", tmp_path / "object.npy", "--format", "json")
+    assert "Traceback" not in done.stderr
+    assert done.returncode in {0, 2}
+    if done.returncode == 0:
+        (row,) = json.loads(done.stdout)
+        assert row["status"] == "unreadable"
+        assert "object" in row["reason"]
+    assert not marker.exists()
+
+
+def test_a_recording_of_tensors_is_no_recording_of_time(profkit: Command, tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.ones(3, np.float32))
+    refused(profkit("ops", tmp_path / "x.npy"), "no operators", "inspect")
+
+
+def test_a_result_that_cannot_be_written(profkit: Command, tmp_path: Path) -> None:
+    path = tmp_path / "trace.json"
+    path.write_text(trace_text())
+    done = profkit("ops", path, "-o", tmp_path / "absent" / "ops.csv")
+    assert done.returncode == 2
+    assert "cannot be written" in done.stderr
+    done = profkit("ops", path, "-o", tmp_path / "ops.xlsx")
+    assert done.returncode == 2
+    assert "names no format" in done.stderr
+
+
+def test_bad_usage_names_the_mistake(profkit: Command, tmp_path: Path) -> None:
+    for arguments in (["nonsense"], ["ops"], ["ops", tmp_path, "--by", "colour"], ["ops", tmp_path, "--fail-on", "x"]):
+        done = profkit(*arguments)
+        assert done.returncode == 2
+        assert "Traceback" not in done.stderr
+        assert "Error" in done.stderr
+
+
+def test_control_characters_of_a_path_do_not_reach_the_terminal(profkit: Command, tmp_path: Path) -> None:
+    done = profkit("ops", tmp_path / "a\x1b[2Jb")
+    assert "\x1b" not in done.stderr
+    assert done.returncode == 2
