@@ -128,9 +128,9 @@ def open_described(path: Path | str, header: ArrayHeader) -> AnyArray:
 
 def widen_bfloat16(words: npt.NDArray[np.uint16]) -> npt.NDArray[np.float32]:
     """Give the float32 values of raw bfloat16 words: the same bits, followed by 16 zero bits."""
-    wide = words.astype(np.uint32)
-    wide <<= 16
-    return wide.view(np.float32)
+    wide = words.reshape(-1).astype(np.uint32)
+    np.left_shift(wide, np.uint32(16), out=wide)
+    return wide.view(np.float32).reshape(words.shape)
 
 
 def _first_bytes(descriptor: int) -> bytes:

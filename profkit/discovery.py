@@ -44,7 +44,7 @@ class Discovery:
 def discover(path: Path) -> Discovery:
     """Find the recordings at a path; a directory that a parser takes as a whole is not looked into further.
 
-    Links inside a directory are followed only if they stay inside it.
+    Links inside a directory are followed only if they stay inside it, and no directory is entered twice.
 
     Raises:
         ProfkitError: The path does not exist or may not be read.
@@ -53,7 +53,7 @@ def discover(path: Path) -> Discovery:
     if not path.exists():
         raise ProfkitError(f"{path} does not exist", "check the path; a run is a profiler directory, a trace or a dump")
     try:
-        discovery = _walk(path, path.resolve(), 0)
+        discovery = _walk(path, path.resolve(), 0, set())
     except PermissionError as error:
         raise ProfkitError(f"{error.filename} may not be read", "check its permissions") from error
     if not discovery.found:
@@ -63,7 +63,7 @@ def discover(path: Path) -> Discovery:
     return discovery
 
 
-def _walk(path: Path, root: Path, depth: int) -> Discovery:
+def _walk(path: Path, root: Path, depth: int, entered: set[Path]) -> Discovery:
     claimed = claim(path)
     if claimed is not None:
         return Discovery((Found(path, claimed),))
@@ -71,6 +71,9 @@ def _walk(path: Path, root: Path, depth: int) -> Discovery:
         return Discovery((), (path,))
     if depth == _DEEPEST:
         return Discovery((), (), (path,))
+    if path.resolve() in entered:
+        return Discovery(())
+    entered.add(path.resolve())
     found: list[Found] = []
     unrecognised: list[Path] = []
     too_deep: list[Path] = []
@@ -83,7 +86,7 @@ def _walk(path: Path, root: Path, depth: int) -> Discovery:
         if not (child.is_dir() or child.is_file()):
             unrecognised.append(child)
             continue
-        inside = _walk(child, root, depth + 1)
+        inside = _walk(child, root, depth + 1, entered)
         found += inside.found
         unrecognised += inside.unrecognised
         too_deep += inside.too_deep

@@ -6,7 +6,7 @@ Every function takes a plain number, None, NaN or pandas.NA, and gives "-" for a
 from __future__ import annotations
 
 import math
-from typing import Any, SupportsFloat, TypeGuard
+from typing import Any, TypeGuard
 
 import pandas as pd
 
@@ -31,7 +31,7 @@ def duration(ns: Any) -> str:
 
 
 def ratio(value: Any) -> str:
-    """Give a ratio: one decimal from 1 to 100 ("2.4x"), none above ("240x"), two significant digits below 1 ("0.42x")."""
+    """Give a ratio: one decimal from 1 to 100 ("2.4x"), none above ("240x"), two digits below 1 ("0.42x")."""
     if not _is_known(value):
         return UNKNOWN
     size = abs(float(value))
@@ -45,7 +45,7 @@ def ratio(value: Any) -> str:
 
 
 def number(value: Any) -> str:
-    """Give a measurement with four significant digits ("0.001250" is "0.001250", 12345.6 is "1.235e+04"); exact 0 is "0"."""
+    """Give a measurement with four significant digits ("0.001250", "1.235e+04"); only an exact zero is "0"."""
     if not _is_known(value):
         return UNKNOWN
     if value == 0:
@@ -58,7 +58,7 @@ def count(value: Any) -> str:
     return f"{int(value):,}" if _is_known(value) else UNKNOWN
 
 
-def _is_known(value: Any) -> TypeGuard[SupportsFloat]:
+def _is_known(value: Any) -> TypeGuard[float]:
     return not pd.isna(value)
 
 

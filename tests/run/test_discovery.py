@@ -78,7 +78,7 @@ def test_links_out_of_the_directory_are_not_followed(tmp_path: Path) -> None:
     (inside / "link").symlink_to(tmp_path / "elsewhere")
     (inside / "loop").symlink_to(inside)
     discovery = discover(inside)
-    assert [found.path.name for found in discovery.found if "loop" not in found.path.parts] == ["own.json"]
+    assert [found.path.name for found in discovery.found] == ["own.json"]
     assert inside / "link" in discovery.unrecognised
 
 
