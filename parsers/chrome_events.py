@@ -109,14 +109,16 @@ def read_events(
     batches = EventBatches(path, arguments, header_keys, phases, progress)
     tables = list(batches)
     joined = pa.concat_tables(tables).unify_dictionaries() if tables else batches.empty()
-    events = joined.to_pandas(integer_object_nulls=False, types_mapper=_pandas_type)
+    events = joined.to_pandas(types_mapper=_pandas_type)
+    events["row"] = events["row"].astype("int64")
     return EventFile(events, batches.windows.header, batches.windows.is_object, batches.windows.damage.issues())
 
 
 def _pandas_type(arrow_type: pa.DataType) -> Any:
     if arrow_type == pa.string():
         return pd.StringDtype("pyarrow")
-    return None
+    # Arrow's own conversion makes a float64 of an int64 column with nulls: metadata events have no time.
+    return pd.Int64Dtype() if arrow_type == pa.int64() else None
 
 
 class EventBatches:
