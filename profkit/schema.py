@@ -137,6 +137,7 @@ TENSORS = FrameSpec(
         Column("mean", "float64", "Recorded statistic", nullable=True),
         Column("norm", "float64", "Recorded statistic (L2)", nullable=True),
         Column("source", "category", "The dump or directory it was found in"),
+        Column("nonfinite", "boolean", "Whether recorded statistics tell of NaN or Inf; NA if none do", nullable=True),
     ),
 )
 
