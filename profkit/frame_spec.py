@@ -151,7 +151,13 @@ def concatenate(spec: FrameSpec, frames: Sequence[pd.DataFrame]) -> pd.DataFrame
     for column in spec.columns:
         parts = [frame[column.name] for frame in filled]
         if column.dtype == "category":
-            columns[column.name] = pd.Series(pd.api.types.union_categoricals(parts, ignore_order=True))
+            columns[column.name] = pd.Series(_union([part.cat for part in parts]))
         else:
             columns[column.name] = pd.concat(parts, ignore_index=True)
     return spec.build(columns)
+
+
+def _union(parts: Sequence[Any]) -> pd.Categorical:
+    """Join categoricals; pandas keeps text categories as str or object, and joins only those of one sort."""
+    texts = [part.rename_categories(part.categories.astype(object)) for part in parts]
+    return pd.api.types.union_categoricals(texts, ignore_order=True)

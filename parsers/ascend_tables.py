@@ -1,0 +1,180 @@
+"""CSV files of Ascend profilers as columns of text: found by name, exact, with the line of every record.
+
+The writers end lines with CRLF or LF within one directory, append a tab to time stamps (a spreadsheet must not round
+them), write `N/A` or nothing for what they do not know, and put newlines into cells. A record with another number of
+cells than the header is refused: where a cell is missing, all behind it stand in the wrong column.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from profkit.errors import ImportIssue, Severity, UnreadableInputError
+from profkit.parsers.exact_time import ExactTimes, exact_nanoseconds
+from profkit.progress import Progress
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_RECORDS_AT_ONCE = 50_000
+# A line is read in pieces of this size: a file without line ends must not fill the memory.
+_LONGEST_LINE = 1 << 22
+_LINES_NAMED = 5
+_MISSING = pa.array(["", "N/A"])
+
+
+@dataclass(frozen=True)
+class CsvTable:
+    """Some columns of a CSV file.
+
+    Attributes:
+        path: The file.
+        columns: Arrow string arrays of one length by profkit's names; null where the cell is empty or N/A. Columns the
+            file does not have are absent.
+        lines: int64, line of the file on which each record begins, from 1.
+        issues: What was refused.
+    """
+
+    path: Path
+    columns: dict[str, pa.Array]
+    lines: NDArray[np.int64]
+    issues: list[ImportIssue]
+
+    def texts(self, name: str) -> pa.Array:
+        """Give a column; all null if the file does not have it."""
+        return self.columns.get(name, pa.nulls(len(self.lines), pa.string()))
+
+    def times(self, name: str, unit: int) -> ExactTimes:
+        """Give a column as whole nanoseconds (or as whole numbers), and note the cells that are none."""
+        times = exact_nanoseconds(self.texts(name), unit)
+        if times.unreadable.any():
+            self.note(Severity.DATA_LOSS, times.unreadable, f"column {name} is no number within int64: unknown")
+        return times
+
+    def note(self, severity: Severity, rows: NDArray[np.bool_], text: str) -> None:
+        """Add one issue for the marked records, with their count and first lines."""
+        self.issues.append(_issue(self.path, severity, self.lines[rows].tolist(), text))
+
+
+@cache
+def _tables() -> dict[str, Any]:
+    return tomllib.loads(files("profkit.parsers").joinpath("ascend_columns.toml").read_text(encoding="utf-8"))
+
+
+def columns_of_header(header: Sequence[str], table: str) -> dict[str, int] | None:
+    """Give the position of each known column of a table, or None if a required one is absent.
+
+    Args:
+        header: Cells of the first line.
+        table: Table of ascend_columns.toml (`kernel_details`).
+    """
+    facts = _tables()[table]
+    position = {cell.strip(): index for index, cell in reversed(list(enumerate(header)))}
+    found = {
+        column: next(position[spelling] for spelling in spellings if spelling in position)
+        for column, spellings in facts["names"].items()
+        if not position.keys().isdisjoint(spellings)
+    }
+    return found if found.keys() >= set(facts["required"]) else None
+
+
+def header_of(path: Path) -> list[str]:
+    """Give the cells of a file's first line; none if it is no text."""
+    with path.open("rb") as file:
+        start = file.read(1 << 16)
+    if b"\0" in start:
+        return []
+    first = start.decode("utf-8-sig", errors="replace").splitlines()[:1]
+    return next(csv.reader(first), [])
+
+
+def read_table(path: Path, table: str, progress: Progress) -> CsvTable:
+    """Read the known columns of a CSV file.
+
+    Args:
+        path: The file.
+        table: Table of ascend_columns.toml that tells the columns.
+        progress: Told which part of the file was read.
+
+    Raises:
+        UnreadableInputError: The header lacks a required column.
+    """
+    position = columns_of_header(header_of(path), table)
+    if position is None:
+        required = ", ".join(_tables()[table]["names"][name][0] for name in _tables()[table]["required"])
+        raise UnreadableInputError(
+            f"{path}: the header lacks a column of {required}", f"give the {table}.csv that the profiler wrote"
+        )
+    issues: list[ImportIssue] = []
+    chunks: dict[str, list[pa.Array]] = {name: [] for name in position}
+    lines: list[int] = []
+    records = _whole_records(path, issues, progress)
+    while batch := list(islice(records, _RECORDS_AT_ONCE)):
+        lines.extend(line for line, _ in batch)
+        for name, index in position.items():
+            chunks[name].append(pa.array([cells[index] for _, cells in batch], pa.string()))
+    columns = {name: _known(pa.chunked_array(parts, pa.string())) for name, parts in chunks.items()}
+    return CsvTable(path, columns, np.array(lines, dtype=np.int64), issues)
+
+
+def _known(texts: pa.ChunkedArray) -> pa.Array:
+    stripped = pc.utf8_trim_whitespace(texts.combine_chunks())
+    if isinstance(stripped, pa.ChunkedArray):
+        stripped = pa.concat_arrays(stripped.chunks) if stripped.num_chunks else pa.array([], pa.string())
+    return pc.if_else(pc.is_in(stripped, _MISSING), None, stripped)
+
+
+def _whole_records(path: Path, issues: list[ImportIssue], progress: Progress) -> Iterator[tuple[int, list[str]]]:
+    """Give (line, cells) of each record after the header that has as many cells as the header."""
+    misfits: list[int] = []
+    size = max(path.stat().st_size, 1)
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        reader = csv.reader(_lines(file, path, size, progress))
+        width = len(next(reader))
+        begins = reader.line_num + 1
+        try:
+            for cells in reader:
+                if len(cells) == width:
+                    yield begins, cells
+                elif cells:
+                    misfits.append(begins)
+                begins = reader.line_num + 1
+        except csv.Error as error:
+            issues.append(
+                ImportIssue(Severity.DATA_LOSS, str(path), f"line {begins}", f"not read from here on: {error}")
+            )
+    if misfits:
+        text = "records with another number of cells than the header were refused"
+        issues.append(_issue(path, Severity.DATA_LOSS, misfits, text))
+
+
+def _lines(file: Any, path: Path, size: int, progress: Progress) -> Iterator[str]:
+    read = reported = 0
+    while line := file.readline(_LONGEST_LINE):
+        read += len(line)
+        if read - reported > 1 << 24:
+            reported = read
+            progress("reading", path.name, min(read / size, 1.0))
+        # Before Python 3.11 the csv module stops at a NUL.
+        yield line.replace("\0", "\ufffd")
+
+
+def _issue(path: Path, severity: Severity, lines: list[int], text: str) -> ImportIssue:
+    named = ", ".join(str(line) for line in lines[:_LINES_NAMED])
+    where = f"line {named}" if len(lines) == 1 else f"lines {named}" + (", ..." if len(lines) > _LINES_NAMED else "")
+    return ImportIssue(severity, str(path), where, f"{text} ({len(lines):,})")
