@@ -1,0 +1,239 @@
+"""A synthetic session that has something to show in every view, and ways to run the app on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from textual.pilot import Pilot
+
+from profkit.progress import Progress
+from profkit.schema import (
+    ALIGNMENT,
+    FINDINGS,
+    ISSUES,
+    OPERATORS,
+    OVERFLOW,
+    PARITY,
+    SESSION_STEPS,
+    SOURCES,
+)
+from profkit.session import Session
+from profkit.tui.app import ProfkitApp
+from profkit.tui.screens.view_screen import ViewScreen
+
+MakeOperators = Callable[..., pd.DataFrame]
+RunApp = Callable[..., AbstractAsyncContextManager[Pilot[None]]]
+
+_BLOCK = (
+    ("aten::conv2d", "patch_embed.proj", "conv", 2_400_000, 2_500_000),
+    ("aten::layer_norm", "blocks.0.norm1", "norm", 310_000, 330_000),
+    ("aten::addmm", "blocks.0.attn.qkv", "matmul", 1_900_000, 2_000_000),
+    ("aten::softmax", "blocks.0.attn.softmax", "softmax", 220_000, 1_980_000),
+    ("aten::addmm", "blocks.0.attn.proj", "matmul", 700_000, 720_000),
+    ("aten::gelu", "blocks.0.mlp.act", "gelu", 450_000, 3_150_000),
+    ("aten::addmm", "blocks.0.mlp.fc2", "matmul", 2_100_000, 2_000_000),
+    ("aten::cross_entropy_loss", "loss", "loss", 120_000, 900_000),
+)
+
+
+def _operators(**changed: Any) -> pd.DataFrame:
+    """Eight synthetic operators, columns replaced by what is given."""
+    names, modules, classes, ref, run = map(list, zip(*_BLOCK, strict=True))
+    columns: dict[str, Any] = {
+        "unit": np.arange(8),
+        "operator": names,
+        "module": modules,
+        "phase": ["forward"] * 8,
+        "op_class": classes,
+        "ref_ops": names,
+        "run_ops": [name.removeprefix("aten::").title() for name in names],
+        "ref_ns": ref,
+        "run_ns": run,
+        "ratio": np.asarray(run) / np.asarray(ref),
+        "impact_ns": np.asarray(run) - np.asarray(ref),
+        "flag": [None, None, None, "slow", None, "slow", None, "extra_op"],
+        "parity": ["match", "match", "match", "match", "match", "mismatch", "mismatch", None],
+        "max_abs": [1.2e-7, 2.4e-7, 1e-6, 1e-6, 2e-6, 0.0123, 0.02, np.nan],
+        "overflow": [None, None, None, "origin", "carrier", None, None, None],
+        "confidence": [0.95] * 8,
+        "steps": [3] * 8,
+        "reason": ["same module, class and order"] * 8,
+    }
+    return OPERATORS.build({**columns, **changed})
+
+
+def _session() -> Session:
+    findings = FINDINGS.build(
+        {
+            "rank": [1, 2, 3],
+            "kind": ["overflow", "slow", "parity"],
+            "module": ["blocks.0.attn.softmax", "blocks.0.mlp.act", None],
+            "op": ["aten::softmax", "aten::gelu", None],
+            "impact_ns": pd.array([None, 2_700_000, None], dtype="Int64"),
+            "ratio": [np.nan, 7.0, np.nan],
+            "confidence": [0.9, 0.95, 0.5],
+            "groups": [[3], [105, 205], []],
+            "evidence": ["the first NaN of iteration 0", "7.0x in 3 of 3 steps", "nothing in particular"],
+            "advice": ["Mask with a finite number.", "Set approximate to match.", "Look at the dtype."],
+        }
+    )
+    alignment = ALIGNMENT.build(
+        {
+            "group": [105, 105, 205, 205, 3],
+            "side": ["pt", "ms"] * 2 + ["pt"],
+            "rank": [0] * 5,
+            "step": [1, 1, 2, 2, 1],
+            "start_ns": range(5),
+            "dur_ns": [450_000, 3_150_000] * 2 + [1],
+            "name": ["aten::gelu", "Gelu"] * 2 + ["aten::softmax"],
+            "reason": ["same module"] * 5,
+            "row": range(5),
+            "unit": [5, 5, 5, 5, 3],
+        }
+    )
+    return Session(
+        title="synthetic ViT, PyTorch against MindSpore",
+        created="2026-01-02T03:04:05Z",
+        inputs={"ref": "torch_run", "run": "mindspore_run"},
+        operators=_operators(),
+        alignment=alignment,
+        parity=_parity(),
+        overflow=_overflow(),
+        findings=findings,
+        steps=_steps(),
+        sources=_sources(),
+        issues=_issues(),
+        not_judged=("Gradients were not dumped on either side.",),
+    )
+
+
+def _parity() -> pd.DataFrame:
+    modules = [module for _, module, *_ in _BLOCK[:7]]
+    return PARITY.build(
+        {
+            "name_a": pd.array([*modules, None], dtype="string"),
+            "name_b": pd.array([*modules, "head.extra"], dtype="string"),
+            "status": ["match"] * 5 + ["mismatch"] * 2 + ["missing_a"],
+            "max_abs": [1.2e-7, 2.4e-7, 1e-6, 1e-6, 2e-6, 0.0123, 0.02, np.nan],
+            "cosine": [1.0] * 5 + [0.9987, 0.9981, np.nan],
+            "first_divergence": [False] * 5 + [True, False, False],
+            "module": [*modules, None],
+            "reason": ["within tolerance"] * 5 + ["beyond rounding"] * 2 + ["no partner"],
+        }
+    )
+
+
+def _overflow() -> pd.DataFrame:
+    return OVERFLOW.build(
+        {
+            "iteration": [0, 0, 0],
+            "order": [11, 12, 13],
+            "op": ["Mask", "Softmax", "MatMul"],
+            "role": ["masked", "origin", "carrier"],
+            "nan": [0, 64, 4096],
+            "neg_inf": [128, 0, 0],
+            "reason": ["-inf by intent", "finite inputs, NaN outputs", "NaN among its inputs"],
+            "module": ["blocks.0.attn.mask", "blocks.0.attn.softmax", "blocks.0.attn.proj"],
+            "rank": [0, 0, 0],
+            "primary": [False, True, False],
+        }
+    )
+
+
+def _steps() -> pd.DataFrame:
+    return SESSION_STEPS.build(
+        {
+            "side": ["ref", "run"],
+            "rank": [0, 0],
+            "step": [1, 1],
+            "dur_ns": pd.array([8_200_000, 13_580_000], dtype="Int64"),
+            "how": ["recorded", "recorded"],
+            "source": ["trace.json", "trace_view.json"],
+        }
+    )
+
+
+def _sources() -> pd.DataFrame:
+    return SOURCES.build(
+        {
+            "side": ["ref", "run"],
+            "path": ["torch_run/trace.json", "mindspore_run/trace_view.json"],
+            "format": ["kineto-trace", "ascend-trace"],
+            "version": ["2.13.0", None],
+            "framework": ["pytorch", "mindspore"],
+            "rank": [0, 0],
+            "steps": [3, 3],
+            "rows": [24, 31],
+            "issues": [2, 0],
+            "reason": ["schemaVersion and traceEvents", "Ascend Hardware rows"],
+        }
+    )
+
+
+def _issues() -> pd.DataFrame:
+    return ISSUES.build(
+        {
+            "severity": ["info", "data_loss"],
+            "source": ["torch_run/trace.json"] * 2,
+            "where": ["line 3", "byte 1024"],
+            "text": ["an unescaped quote was repaired", "the file is cut; the last event was dropped"],
+        }
+    )
+
+
+@pytest.fixture
+def make_operators() -> MakeOperators:
+    return _operators
+
+
+@pytest.fixture
+def session() -> Session:
+    return _session()
+
+
+@pytest.fixture
+def session_of() -> Callable[[pd.DataFrame], Session]:
+    """The synthetic session with other operators."""
+    return lambda operators: replace(_session(), operators=operators)
+
+
+@pytest.fixture
+def app(session: Session) -> ProfkitApp:
+    return ProfkitApp(lambda progress: session, "synthetic")
+
+
+async def _settle(pilot: Pilot[None]) -> None:
+    """Wait until every worker is done and what it told has been drawn."""
+    for _ in range(2):
+        await pilot.app.workers.wait_for_complete()
+        await pilot.pause()
+
+
+@pytest.fixture
+def settle() -> Callable[[Pilot[None]], Any]:
+    return _settle
+
+
+@pytest.fixture
+def run_app() -> RunApp:
+    """Run the app on a session until its first view is drawn."""
+
+    @asynccontextmanager
+    async def run(session: Session, size: tuple[int, int] = (120, 40)) -> Any:
+        def open_session(progress: Progress) -> Session:
+            progress("reading", "synthetic", 0.5)
+            return session
+
+        app = ProfkitApp(open_session, "synthetic")
+        async with app.run_test(size=size) as pilot:
+            await _settle(pilot)
+            assert isinstance(app.screen, ViewScreen)
+            yield pilot
+
+    return run

@@ -1,0 +1,180 @@
+"""The terminal UI: opens a session in the background, then shows its views."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from textual import on, work
+from textual.app import App
+from textual.message import Message
+from textual.worker import Worker, WorkerState, get_current_worker
+
+from profkit.errors import CancelledError, ProfkitError
+from profkit.progress import Progress
+from profkit.report.quantities import count
+from profkit.session import Session
+from profkit.tui.screens.loading import LoadingScreen, MessageScreen
+from profkit.tui.screens.view_screen import ViewScreen
+from profkit.tui.view import View
+from profkit.tui.views import make_views
+from profkit.tui.widgets.view_bar import Tab, ViewBar
+
+_SECONDS_BETWEEN_REPORTS = 0.1
+
+# Classes that a screen takes from its size, for app.tcss: from so many columns or lines on.
+_WIDTH_CLASSES = [(0, "-narrow"), (100, "-wide")]
+_HEIGHT_CLASSES = [(0, "-short"), (16, "-tall")]
+
+
+class ProfkitApp(App[None]):
+    """Shows a session.
+
+    Args:
+        open_session: Gives the session; runs in a thread, reports to the listener it is given, which raises
+            CancelledError once the user has asked to stop.
+        title: What is opened, shown while loading.
+    """
+
+    CSS_PATH = "app.tcss"
+    ENABLE_COMMAND_PALETTE = False
+    HORIZONTAL_BREAKPOINTS = _WIDTH_CLASSES
+    VERTICAL_BREAKPOINTS = _HEIGHT_CLASSES
+
+    class _Progressed(Message):
+        def __init__(self, verb: str, subject: str, fraction: float | None) -> None:
+            super().__init__()
+            self.verb = verb
+            self.subject = subject
+            self.fraction = fraction
+
+    class _Opened(Message):
+        def __init__(self, title: str, views: tuple[View, ...]) -> None:
+            super().__init__()
+            self.title = title
+            self.views = views
+
+    def __init__(self, open_session: Callable[[Progress], Session], title: str) -> None:
+        super().__init__()
+        self.animation_level = "none"
+        self._open_session = open_session
+        self._opening_title = title
+        self._opening: Worker[None] | None = None
+        self._view_names: list[str] = []
+        self._history: list[str] = []
+        self._selected_operator = -1
+
+    def on_mount(self) -> None:
+        """Start loading."""
+        self.push_screen(LoadingScreen(self._opening_title))
+        self._opening = self._open()
+
+    @work(thread=True, exit_on_error=False, group="open")
+    def _open(self) -> None:
+        session = self._open_session(self._listener())
+        views = make_views(session)
+        if not get_current_worker().is_cancelled:
+            self.post_message(self._Opened(session.title, views))
+
+    def _listener(self) -> Progress:
+        worker = get_current_worker()
+        last_report = 0.0
+
+        def listen(verb: str, subject: str, fraction: float | None) -> None:
+            nonlocal last_report
+            if worker.is_cancelled:
+                raise CancelledError(f"stopped while {verb} {subject}")
+            if time.monotonic() - last_report >= _SECONDS_BETWEEN_REPORTS:
+                last_report = time.monotonic()
+                self.post_message(self._Progressed(verb, subject, fraction))
+
+        return listen
+
+    @on(_Progressed)
+    def _show_progress(self, message: _Progressed) -> None:
+        if isinstance(self.screen, LoadingScreen):
+            self.screen.show_progress(message.verb, message.subject, message.fraction)
+
+    @on(LoadingScreen.Cancelled)
+    def _cancel(self) -> None:
+        if self._opening is not None:
+            self._opening.cancel()
+        self.switch_screen(MessageScreen("Loading was stopped.", ""))
+
+    @on(Worker.StateChanged)
+    def _show_failure(self, event: Worker.StateChanged) -> None:
+        if event.worker is not self._opening or event.state is not WorkerState.ERROR:
+            return
+        error = event.worker.error
+        if isinstance(error, ProfkitError):
+            self.switch_screen(MessageScreen(error.message, error.hint))
+        else:
+            hint = "this is a fault of profkit: run `profkit tui --debug` and report what it prints"
+            self.switch_screen(MessageScreen(f"{type(error).__name__}: {error}", hint))
+
+    @on(_Opened)
+    def _show_views(self, message: _Opened) -> None:
+        tabs = [
+            Tab(view.name, f"{key} {view.title} {count(len(view.frame))}")
+            for key, view in enumerate(message.views, start=1)
+        ]
+        for view in message.views:
+            self.install_screen(ViewScreen(view, tabs, message.title), name=view.name)
+        self._view_names = [view.name for view in message.views]
+        self.switch_screen(self._view_names[0])
+
+    @on(ViewBar.Chosen)
+    async def _show_chosen(self, message: ViewBar.Chosen) -> None:
+        await self.action_show_view(message.name)
+
+    @on(ViewScreen.OperatorChosen)
+    async def _select_operator(self, message: ViewScreen.OperatorChosen) -> None:
+        self._selected_operator = message.operator
+        if message.jump:
+            screen = await self._show("operators")
+            screen.show_operator(message.operator)
+
+    @on(ViewScreen.Left)
+    async def _go_back(self) -> None:
+        if self._history:
+            await self._show(self._history.pop(), remember=False)
+
+    async def action_show_view(self, name: str) -> None:
+        """Show a view, at the selected operator if it speaks of it."""
+        screen = await self._show(name)
+        if self._selected_operator >= 0:
+            screen.follow(self._selected_operator)
+
+    async def action_next_view(self, step: int) -> None:
+        """Show the next (1) or previous (-1) view."""
+        current = self._view_names.index(self._current_view())
+        await self.action_show_view(self._view_names[(current + step) % len(self._view_names)])
+
+    def _current_view(self) -> str:
+        return self.screen.view.name if isinstance(self.screen, ViewScreen) else self._view_names[0]
+
+    async def _show(self, name: str, *, remember: bool = True) -> ViewScreen:
+        screen = self.get_screen(name)
+        assert isinstance(screen, ViewScreen)
+        current = self._current_view()
+        if name != current:
+            if remember:
+                self._history.append(current)
+            await self.switch_screen(screen)
+        return screen
+
+
+def run(open_session: Callable[[Progress], Session], title: str, *, mouse: bool = True) -> int:
+    """Run the terminal UI until the user leaves it.
+
+    Args:
+        open_session: As for ProfkitApp.
+        title: What is opened.
+        mouse: Whether the terminal is asked for mouse events; without them it can select text itself.
+
+    Returns:
+        Exit code: 0, or 2 if the session could not be opened.
+    """
+    app = ProfkitApp(open_session, title)
+    app.run(mouse=mouse)
+    return app.return_code or 0

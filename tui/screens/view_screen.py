@@ -1,0 +1,218 @@
+"""The screen of one view: its table, the text about the row, the filter, and a line that says what is shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.containers import Container, VerticalScroll
+from textual.message import Message
+from textual.screen import Screen
+from textual.timer import Timer
+from textual.widgets import Footer, Input, Static
+
+from profkit.errors import ProfkitError
+from profkit.report.quantities import count
+from profkit.safe_text import printable
+from profkit.tui.actions import bindings
+from profkit.tui.detail_text import DetailText
+from profkit.tui.export import export_csv
+from profkit.tui.row_filter import FilterError, parse_filter
+from profkit.tui.screens.text_screen import TextScreen, help_text
+from profkit.tui.view import View
+from profkit.tui.widgets.frame_table import FrameTable
+from profkit.tui.widgets.view_bar import Tab, ViewBar
+
+_FILTER_DELAY_SECONDS = 0.1
+
+
+class ViewScreen(Screen[None]):
+    """Shows one view.
+
+    Args:
+        view: The view.
+        tabs: All views of the session, for the bar at the top.
+        title: What session this is.
+    """
+
+    BINDINGS = bindings("view")
+
+    class OperatorChosen(Message):
+        """The user moved to a row that speaks of an operator.
+
+        Attributes:
+            operator: Its row among the operators.
+            jump: Whether the user asked to see it there.
+        """
+
+        def __init__(self, operator: int, *, jump: bool) -> None:
+            super().__init__()
+            self.operator = operator
+            self.jump = jump
+
+    class Left(Message):
+        """The user asked to go back, and nothing here was left to undo."""
+
+    def __init__(self, view: View, tabs: list[Tab], title: str) -> None:
+        super().__init__()
+        self.view = view
+        self._tabs = tabs
+        self._session_title = title
+        self._filter_timer: Timer | None = None
+        self._filter_problem = ""
+
+    def compose(self) -> ComposeResult:
+        """Lay out bar, table and text, filter, status and keys."""
+        view = self.view
+        yield ViewBar(self._tabs, view.name, self._session_title)
+        with Container(id="body"):
+            yield FrameTable(view.frame, view.columns, flagged=view.flagged, when_empty=view.when_empty, sort=view.sort)
+            with VerticalScroll(id="detail", can_focus=False):
+                yield Static(id="detail-text", markup=False)
+        filter_input = Input(placeholder=self._filter_example(), id="filter", compact=True)
+        filter_input.cursor_blink = False
+        yield filter_input
+        yield Static(id="status", markup=False)
+        yield Footer(show_command_palette=False, compact=True)
+
+    def on_mount(self) -> None:
+        """Give the keys to the table."""
+        self.table.focus()
+
+    @property
+    def table(self) -> FrameTable:
+        """The table of the view."""
+        return self.query_one(FrameTable)
+
+    def follow(self, operator: int) -> None:
+        """Move to a row that speaks of the operator, unless the cursor stands on one already."""
+        rows = self.view.link.rows(operator)
+        if len(rows) and self.table.row not in rows:
+            for row in rows:
+                if self.table.show_row(int(row)):
+                    return
+
+    def show_operator(self, operator: int) -> None:
+        """Move to the operator (in the view of operators), taking away a filter that hides it."""
+        if not self.table.show_row(operator):
+            self._clear_filter(row=operator)
+            self.notify("The filter hid the operator and was cleared.")
+
+    @on(FrameTable.RowHighlighted)
+    def _describe_row(self, message: FrameTable.RowHighlighted) -> None:
+        self._update_detail(message.row)
+        self._update_status()
+        operator = -1 if message.row is None else int(self.view.link.operator[message.row])
+        if message.chosen and operator >= 0:
+            self.post_message(self.OperatorChosen(operator, jump=False))
+
+    @on(FrameTable.RowOpened)
+    def _open_row(self, message: FrameTable.RowOpened) -> None:
+        operator = int(self.view.link.operator[message.row])
+        if self.view.name == "operators" or operator < 0:
+            self.app.push_screen(TextScreen(self.view.describe(message.row)))
+        else:
+            self.post_message(self.OperatorChosen(operator, jump=True))
+
+    @on(FrameTable.Arranged)
+    def _update_status(self) -> None:
+        self.query_one("#status", Static).update(self._status(), layout=False)
+
+    def _update_detail(self, row: int | None) -> None:
+        content = DetailText().sentence(self.view.when_empty).content() if row is None else self.view.describe(row)
+        self.query_one("#detail-text", Static).update(content)
+        self.query_one("#detail").scroll_home(animate=False)
+
+    def _status(self) -> str:
+        if self._filter_problem:
+            return f"filter: {printable(self._filter_problem)}"
+        table = self.table
+        parts = [f"{count(len(table.order))} of {count(len(table.frame))}"]
+        if table.row_filter is not None:
+            parts.append(f"filter {printable(table.row_filter.text)}")
+        if table.sort is not None:
+            parts.append(f"by {table.sort.column.title} {'▾' if table.sort.descending else '▴'}")
+        in_sight = table.placed[1:]
+        if in_sight and len(in_sight) + 1 < len(table.columns):
+            parts.append(f"columns {in_sight[0].column + 1}-{in_sight[-1].column + 1} of {len(table.columns)}")
+        return " | ".join([*parts, self.view.note] if self.view.note else parts)
+
+    def _filter_example(self) -> str:
+        columns = {column.kind: column.short or column.name for column in reversed(self.view.columns)}
+        examples = ["any text", *self.view.words]
+        if "text" in columns:
+            examples.append(f"{columns['text']}:text")
+        if "number" in columns:
+            examples.append(f"{columns['number']}>2")
+        return "filter: " + "  ".join(examples)
+
+    def action_filter(self) -> None:
+        """Open the filter."""
+        filter_input = self.query_one("#filter", Input)
+        filter_input.add_class("-open")
+        filter_input.focus()
+
+    @on(Input.Changed, "#filter")
+    def _filter_soon(self, message: Input.Changed) -> None:
+        if self._filter_timer is not None:
+            self._filter_timer.stop()
+        self._filter_timer = self.set_timer(_FILTER_DELAY_SECONDS, lambda: self._apply_filter(message.value))
+
+    @on(Input.Submitted, "#filter")
+    def _close_filter(self) -> None:
+        self.query_one("#filter", Input).remove_class("-open")
+        self.table.focus()
+
+    def _apply_filter(self, text: str) -> None:
+        self._filter_problem = ""
+        try:
+            row_filter = parse_filter(text, self.view.columns, self.view.words)
+        except FilterError as error:
+            self._filter_problem = str(error)
+            self._update_status()
+            return
+        self.table.reorder(row_filter, self.table.sort)
+
+    def _clear_filter(self, row: int | None = None) -> None:
+        filter_input = self.query_one("#filter", Input)
+        with filter_input.prevent(Input.Changed):
+            filter_input.value = ""
+        self._close_filter()
+        self._filter_problem = ""
+        self.table.reorder(None, self.table.sort, row=row)
+
+    def action_flagged(self, direction: int) -> None:
+        """Move to the next or previous flagged row."""
+        if not self.table.move_to_flagged(direction):
+            self.notify("No flagged row below." if direction > 0 else "No flagged row above.")
+
+    def action_toggle_detail(self) -> None:
+        """Show or hide the text about the row."""
+        self.toggle_class("-without-detail")
+
+    def action_export(self) -> None:
+        """Write the rows shown to a file."""
+        self._export(Path.cwd())
+
+    @work(thread=True, group="export")
+    def _export(self, directory: Path) -> None:
+        order = self.table.order
+        try:
+            path = export_csv(self.view.frame, order, directory, self.view.name)
+        except ProfkitError as error:
+            self.notify(printable(f"{error.message}: {error.hint}"), severity="error", markup=False)
+            return
+        self.notify(printable(f"{count(len(order))} rows written to {path}"), markup=False)
+
+    def action_back(self) -> None:
+        """Clear the filter; without one, return to the view one came from."""
+        filter_input = self.query_one("#filter", Input)
+        if filter_input.value or self.table.row_filter is not None or filter_input.has_focus:
+            self._clear_filter()
+        else:
+            self.post_message(self.Left())
+
+    def action_help(self) -> None:
+        """Show the help."""
+        self.app.push_screen(TextScreen(help_text(self.view)))

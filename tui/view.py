@@ -1,0 +1,45 @@
+"""What a view of a session is: a frame with columns to show, and what each of its rows says and leads to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import pandas as pd
+from textual.content import Content
+
+from profkit.tui.links import Link
+from profkit.tui.row_filter import FilterWord, Mask
+from profkit.tui.row_order import Sort
+from profkit.tui.widgets.table_column import TableColumn
+
+
+@dataclass(frozen=True)
+class View:
+    """One view of a session.
+
+    Attributes:
+        name: Word that names the view in actions and file names.
+        title: Heading, and what its rows are called.
+        frame: The rows.
+        columns: What the table shows of them; the first stays in sight when the others scroll.
+        flagged: Which rows are worth a stop.
+        link: Which operators the rows speak of.
+        describe: Gives the text about a row.
+        when_empty: What to say if there are no rows.
+        words: Filter words and what they select.
+        sort: How the rows are sorted at first; None keeps the order of the frame.
+        note: One line that stands under the table.
+    """
+
+    name: str
+    title: str
+    frame: pd.DataFrame
+    columns: tuple[TableColumn, ...]
+    flagged: Mask
+    link: Link
+    describe: Callable[[int], Content]
+    when_empty: str
+    words: Mapping[str, FilterWord] = field(default_factory=dict)
+    sort: Sort | None = None
+    note: str = ""

@@ -1,0 +1,28 @@
+"""The views of a session, in the order of their keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from profkit.session import Session
+from profkit.tui.view import View
+from profkit.tui.views.findings import findings_view
+from profkit.tui.views.issues import issues_view
+from profkit.tui.views.operators import operators_view
+from profkit.tui.views.overflow import overflow_view
+from profkit.tui.views.parity import parity_view
+from profkit.tui.views.sources import sources_view
+
+_VIEWS: tuple[Callable[[Session], View], ...] = (
+    operators_view,
+    findings_view,
+    overflow_view,
+    parity_view,
+    sources_view,
+    issues_view,
+)
+
+
+def make_views(session: Session) -> tuple[View, ...]:
+    """Make every view of a session; takes time on a large one."""
+    return tuple(make(session) for make in _VIEWS)

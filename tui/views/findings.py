@@ -1,0 +1,58 @@
+"""What to look at first: the ranked findings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from textual.content import Content
+
+from profkit.report.quantities import duration, number, ratio
+from profkit.session import Session
+from profkit.tui.detail_text import DetailText
+from profkit.tui.links import link_findings
+from profkit.tui.view import View
+from profkit.tui.widgets.table_column import (
+    count_column,
+    duration_column,
+    number_column,
+    ratio_column,
+    text_column,
+)
+
+COLUMNS = (
+    count_column("rank", "rank"),
+    text_column("kind", "kind", max_width=16),
+    text_column("op", "operator", short="operator", max_width=28),
+    duration_column("impact_ns", "impact", short="impact"),
+    ratio_column("ratio", "ratio"),
+    number_column("confidence", "confidence"),
+    text_column("module", "module", max_width=40, keep_tail=True),
+    text_column("evidence", "evidence", max_width=80),
+    text_column("advice", "advice", max_width=80),
+)
+
+
+def findings_view(session: Session) -> View:
+    """Make the view of the findings, in their order."""
+    findings = session.findings
+    return View(
+        name="findings",
+        title="Findings",
+        frame=findings,
+        columns=COLUMNS,
+        flagged=np.ones(len(findings), dtype=np.bool_),
+        link=link_findings(session),
+        describe=lambda row: _describe(findings.iloc[row]),
+        when_empty="No findings. What could not be judged is told under 5.",
+    )
+
+
+def _describe(finding: Any) -> Content:
+    text = DetailText().heading(f"{finding['rank']}  {finding['kind']}")
+    text.field("operator", finding["op"]).field("module", finding["module"])
+    text.field("impact", duration(finding["impact_ns"])).field("ratio", ratio(finding["ratio"]))
+    text.field("confidence", number(finding["confidence"]))
+    text.heading("Evidence").sentence(finding["evidence"])
+    text.heading("What to try").sentence(finding["advice"])
+    return text.content()

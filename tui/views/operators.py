@@ -1,0 +1,158 @@
+"""The operators of both sides: what each costs, whether its numbers agree and whether it spreads NaN."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from textual.content import Content
+
+from profkit.report.quantities import count, duration, number, ratio
+from profkit.session import Session
+from profkit.tui.detail_text import DetailText
+from profkit.tui.links import Link, link_by_module, link_findings, link_to_itself
+from profkit.tui.row_filter import FilterWord, Mask
+from profkit.tui.row_order import Sort
+from profkit.tui.verdicts import FLAG, OVERFLOW, PARITY
+from profkit.tui.view import View
+from profkit.tui.widgets.table_column import (
+    duration_column,
+    number_column,
+    ratio_column,
+    text_column,
+    verdict_column,
+)
+
+_IMPACT = duration_column("impact_ns", "impact", short="impact")
+
+COLUMNS = (
+    text_column("operator", "operator", short="op", max_width=26),
+    verdict_column("flag", "flag", FLAG),
+    duration_column("ref_ns", "ref", short="ref"),
+    duration_column("run_ns", "run", short="run"),
+    ratio_column("ratio", "ratio"),
+    _IMPACT,
+    verdict_column("parity", "parity", PARITY),
+    number_column("max_abs", "max abs"),
+    verdict_column("overflow", "overflow", OVERFLOW),
+    text_column("module", "module", max_width=40, keep_tail=True),
+    text_column("op_class", "class", short="class", max_width=16),
+    text_column("phase", "phase", max_width=10),
+    text_column("ref_ops", "ref operators", max_width=40),
+    text_column("run_ops", "run operators", max_width=40),
+)
+
+_DIFFERENT = ("mismatch", "shape", "dtype")
+_SPREADING = ("origin", "carrier")
+_MOST_LISTED = 8
+
+
+def operators_view(session: Session) -> View:
+    """Make the view of the operators, the largest loss of time first."""
+    operators = session.operators
+    details = _OperatorDetails(session)
+    return View(
+        name="operators",
+        title="Operators",
+        frame=operators,
+        columns=COLUMNS,
+        flagged=_flagged(operators),
+        link=link_to_itself(operators),
+        describe=details.describe,
+        when_empty="No operators: no timing was given, or none could be read (see 5 and 6).",
+        words=FILTER_WORDS,
+        sort=Sort(_IMPACT, descending=True),
+        note=_step_times(session.steps),
+    )
+
+
+def _one_of(column: str, *values: str) -> FilterWord:
+    return lambda operators: operators[column].isin(values).to_numpy(dtype=np.bool_)
+
+
+FILTER_WORDS: dict[str, FilterWord] = {
+    "slow": _one_of("flag", "slow"),
+    "missing": _one_of("flag", "missing_op"),
+    "extra": _one_of("flag", "extra_op"),
+    "mismatch": _one_of("parity", *_DIFFERENT),
+    "nan": _one_of("overflow", *_SPREADING),
+    "saturated": _one_of("overflow", "saturated"),
+}
+
+
+def _flagged(operators: pd.DataFrame) -> Mask:
+    flagged = operators["flag"].notna().to_numpy(dtype=np.bool_)
+    return flagged | FILTER_WORDS["mismatch"](operators) | FILTER_WORDS["nan"](operators)
+
+
+def _step_times(steps: pd.DataFrame) -> str:
+    medians = steps.groupby("side", observed=True)["dur_ns"].median()
+    ref, run = medians.get("ref"), medians.get("run")
+    if ref is None or run is None or pd.isna(ref) or pd.isna(run) or not ref:
+        return ""
+    return f"step: ref {duration(ref)}, run {duration(run)}, {ratio(run / ref)}"
+
+
+class _OperatorDetails:
+    """What is known about an operator, from all frames of the session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._findings: Link = link_findings(session)
+        self._parity: Link = link_by_module(session.operators, session.parity)
+        self._overflow: Link = link_by_module(session.operators, session.overflow)
+
+    def describe(self, operator: int) -> Content:
+        """Give the text about one operator."""
+        row = self._session.operators.iloc[operator]
+        text = DetailText().heading(row["operator"])
+        text.verdict("flag", row["flag"], FLAG)
+        text.field("module", row["module"]).field("class", row["op_class"]).field("phase", row["phase"])
+        text.heading("Time of a step").field("ref", f"{duration(row['ref_ns'])}  {_text(row['ref_ops'])}")
+        text.field("run", f"{duration(row['run_ns'])}  {_text(row['run_ops'])}")
+        text.field("ratio", f"{ratio(row['ratio'])}  impact {duration(row['impact_ns'])}")
+        text.field("median of", f"{count(row['steps'])} steps")
+        text.heading("Why these belong together").sentence(row["reason"])
+        text.field("confidence", number(row["confidence"]))
+        self._add_findings(text, operator)
+        self._add_parity(text, operator)
+        self._add_overflow(text, operator)
+        return text.content()
+
+    def _add_findings(self, text: DetailText, operator: int) -> None:
+        rows = self._findings.rows(operator)
+        if not len(rows):
+            return
+        text.heading("Findings")
+        for row in self._session.findings.iloc[rows[:_MOST_LISTED]].to_dict("records"):
+            text.field(f"{row['rank']}", f"{row['kind']}: {row['evidence']}").sentence(row["advice"])
+        _say_rest(text, len(rows))
+
+    def _add_parity(self, text: DetailText, operator: int) -> None:
+        rows = self._parity.rows(operator)
+        if not len(rows):
+            return
+        text.heading("Parity of its module")
+        for row in self._session.parity.iloc[rows[:_MOST_LISTED]].to_dict("records"):
+            text.verdict(_text(row["name_b"], row["name_a"]), row["status"], PARITY)
+            text.sentence(f"max abs {number(row['max_abs'])}, cosine {number(row['cosine'])}").sentence(row["reason"])
+        _say_rest(text, len(rows))
+
+    def _add_overflow(self, text: DetailText, operator: int) -> None:
+        rows = self._overflow.rows(operator)
+        if not len(rows):
+            return
+        text.heading("Overflow in its module")
+        for row in self._session.overflow.iloc[rows[:_MOST_LISTED]].to_dict("records"):
+            text.verdict(_text(row["op"]), row["role"], OVERFLOW).sentence(row["reason"])
+        _say_rest(text, len(rows))
+
+
+def _say_rest(text: DetailText, rows: int) -> None:
+    if rows > _MOST_LISTED:
+        text.sentence(f"and {count(rows - _MOST_LISTED)} more")
+
+
+def _text(*values: Any) -> str:
+    return next((str(value) for value in values if not pd.isna(value)), "-")

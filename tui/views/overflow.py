@@ -1,0 +1,65 @@
+"""Where NaN, Inf and saturated values come from, and how they spread."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from textual.content import Content
+
+from profkit.report.quantities import count, number
+from profkit.session import Session
+from profkit.tui.detail_text import DetailText
+from profkit.tui.links import link_by_module
+from profkit.tui.row_filter import FilterWord
+from profkit.tui.verdicts import OVERFLOW, PRIMARY_ORIGIN
+from profkit.tui.view import View
+from profkit.tui.widgets.table_column import count_column, number_column, text_column, verdict_column
+
+COLUMNS = (
+    text_column("op", "operator", short="operator", max_width=32, keep_tail=True),
+    verdict_column("role", "role", OVERFLOW),
+    verdict_column("primary", "look first", PRIMARY_ORIGIN),
+    count_column("nan", "NaN"),
+    count_column("pos_inf", "+Inf"),
+    count_column("neg_inf", "-Inf"),
+    count_column("saturated", "saturated"),
+    number_column("max_abs_input", "max |input|"),
+    count_column("order", "order"),
+    count_column("iteration", "iteration"),
+    text_column("op_type", "type", short="type", max_width=20),
+    text_column("module", "module", max_width=40, keep_tail=True),
+    text_column("reason", "reason", max_width=80),
+)
+
+
+def _with_role(role: str) -> FilterWord:
+    return lambda overflow: (overflow["role"] == role).to_numpy(dtype=np.bool_)
+
+
+def overflow_view(session: Session) -> View:
+    """Make the view of overflow, in execution order."""
+    overflow = session.overflow
+    return View(
+        name="overflow",
+        title="Overflow",
+        frame=overflow,
+        columns=COLUMNS,
+        flagged=_with_role("origin")(overflow),
+        link=link_by_module(session.operators, overflow),
+        describe=lambda row: _describe(overflow.iloc[row]),
+        when_empty="No NaN, Inf or saturated value was found, or no dump was given (see 5).",
+        words={str(role): _with_role(str(role)) for role in OVERFLOW},
+    )
+
+
+def _describe(row: Any) -> Content:
+    text = DetailText().heading(row["op"]).verdict("role", row["role"], OVERFLOW)
+    text.sentence(row["reason"])
+    text.field("type", row["op_type"]).field("module", row["module"])
+    text.field("iteration", row["iteration"]).field("place in execution order", row["order"])
+    text.heading("Elements of its outputs").field("NaN", count(row["nan"]))
+    text.field("+Inf", count(row["pos_inf"])).field("-Inf", count(row["neg_inf"]))
+    text.field("saturated", count(row["saturated"]))
+    text.heading("Inputs").field("largest finite magnitude", number(row["max_abs_input"]))
+    return text.content()

@@ -1,0 +1,56 @@
+"""Formatted cells of a frame, made a page at a time as they come into sight and forgotten when the cache is full."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from textual.cache import LRUCache
+
+from profkit.tui.widgets.table_column import Cell, TableColumn
+
+PAGE_ROWS = 128
+WIDTH_SAMPLE_ROWS = 512
+_CACHED_PAGES = 256
+
+
+class CellPages:
+    """The cells of a frame in the order they are shown.
+
+    Args:
+        frame: The rows; never changed.
+        columns: What is shown of them.
+    """
+
+    def __init__(self, frame: pd.DataFrame, columns: Sequence[TableColumn]) -> None:
+        self._frame = frame
+        self._columns = columns
+        self._order: npt.NDArray[np.intp] = np.arange(len(frame), dtype=np.intp)
+        self._pages: LRUCache[tuple[int, int, int], list[Cell]] = LRUCache(_CACHED_PAGES)
+        self.widths = [column.width(frame[column.name].iloc[:WIDTH_SAMPLE_ROWS]) for column in columns]
+
+    @property
+    def order(self) -> npt.NDArray[np.intp]:
+        """Rows of the frame in the order they are shown."""
+        return self._order
+
+    def reorder(self, order: npt.NDArray[np.intp]) -> None:
+        """Show these rows in this order."""
+        self._order = order
+        self._pages.clear()
+
+    def cell(self, place: int, column: int, width: int) -> Cell:
+        """Give the cell of the row shown at `place` (from 0), `width` cells wide."""
+        page, within = divmod(place, PAGE_ROWS)
+        key = (page, column, width)
+        cells = self._pages.get(key)
+        if cells is None:
+            cells = self._pages[key] = self._make(page, column, width)
+        return cells[within]
+
+    def _make(self, page: int, column: int, width: int) -> list[Cell]:
+        spec = self._columns[column]
+        rows = self._order[page * PAGE_ROWS : (page + 1) * PAGE_ROWS]
+        return [spec.cell(value, width) for value in self._frame[spec.name].iloc[rows]]
