@@ -254,7 +254,7 @@ class _Totals:
         if largest > 0:
             scale = _scale_of(largest)
             if math.isinf(largest):
-                # Two finite float64 can lie farther apart than the largest float64: take the distance of their quarters.
+                # Two finite float64 can lie farther apart than the largest float64: take their quarters.
                 scale, scaled = 1024, np.ldexp(block.quarter().distance(), 2 - 1024)
             else:
                 scaled = _scaled(distance, scale)

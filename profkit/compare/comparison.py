@@ -1,0 +1,122 @@
+"""One pair of tensors on its way to a verdict."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from profkit.compare.canonical_names import canonical_name
+from profkit.compare.metrics import Metrics
+from profkit.parsers.mindspore_scope import module_of_scope
+
+# How MindSpore begins the full name of an operator of a graph.
+_SCOPE = re.compile(r"(?:Default|Gradients|Expand|recompute_Default)[/_]")
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A verdict that needs no values: a partner, a file or a common shape is missing.
+
+    Attributes:
+        status: One of schema.PARITY_STATUS.
+        reason: One sentence.
+        diverges: Whether the networks diverge here (their shapes do).
+    """
+
+    status: str
+    reason: str
+    diverges: bool = False
+
+
+@dataclass(frozen=True)
+class Caveat:
+    """What keeps agreeing values from being a match: another dtype, or axes of length 1.
+
+    Attributes:
+        status: "dtype" or "shape".
+        sentence: What differs.
+    """
+
+    status: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One tensor of one side.
+
+    Attributes:
+        name: Name as recorded.
+        io: What it is to its operator (schema.TENSOR_IO).
+        dtype: numpy's name of the dtype it was recorded in, "bfloat16" for widened bfloat16; None if not known.
+        shape: Lengths of its dimensions; None if not known.
+        path: Its file; None if it has none.
+        open: Gives the array, may raise UnreadableInputError; None if no values were recorded.
+    """
+
+    name: str
+    io: str = "output"
+    dtype: str | None = None
+    shape: tuple[int, ...] | None = None
+    path: str | None = None
+    open: Callable[[], NDArray[Any]] | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One pair, measured where it can be; one side may be missing.
+
+    Attributes:
+        a, b: The two sides, with dtype and shape as opened.
+        metrics: What was measured; None where `settled` says why not.
+        settled: A verdict that is already known.
+        caveat: Forbids a match.
+        sure: The two surely are one tensor; else their disagreement proves nothing.
+    """
+
+    a: Tensor | None
+    b: Tensor | None
+    metrics: Metrics | None = None
+    settled: Settled | None = None
+    caveat: Caveat | None = None
+    sure: bool = True
+
+    @property
+    def tensor(self) -> Tensor:
+        """The side to name the pair after: A, or B where A is missing."""
+        tensor = self.a or self.b
+        assert tensor is not None, "a pair of nothing"
+        return tensor
+
+    @property
+    def dtypes(self) -> tuple[str, str]:
+        """The dtypes of both sides; "" where not known."""
+        return (self.a and self.a.dtype) or "", (self.b and self.b.dtype) or ""
+
+    @property
+    def module(self) -> str | None:
+        """Module path; of a gradient or parameter, of the module that owns it; None where the name tells none."""
+        tensor = self.tensor
+        if _SCOPE.match(tensor.name):
+            return module_of_scope(tensor.name)
+        name = canonical_name(tensor.name)
+        return name.rpartition(".")[0] if tensor.io in ("gradient", "parameter") else name
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """The user's own limits, which then decide instead of the rule.
+
+    Attributes:
+        rtol: Relative part, atol: absolute part of |a-b| <= atol + rtol * max(|a|, |b|), asked of every element.
+    """
+
+    rtol: float
+    atol: float
+
+    def __str__(self) -> str:
+        return f"rtol {self.rtol:g} and atol {self.atol:g}"
