@@ -10,9 +10,9 @@ _ADDS_OUTSIDE_GELU = {"": "0|1|3|4|6|7|9|10|12", "zero_by_zero": "0|1|3|4|5|7|8|
 _LAST_MUL_OF_GELU_IN_BLOCK_1 = "3"
 
 LEFT_OUT = (
-    "The dumps hold inputs and outputs of forward operators and of the loss. Left out for size: MatMul and Conv2D (their "
-    "inputs are the weights); Reshape, Transpose, Unstack and StridedSlice (they only move data); the BiasAdd of qkv and "
-    "fc1 except those of block 1; GELU except its last Mul in block 1; Expand/ operators; Gradients/, the "
+    "The dumps hold inputs and outputs of forward operators and of the loss. Left out for size: MatMul and Conv2D "
+    "(their inputs are the weights); Reshape, Transpose, Unstack and StridedSlice (they only move data); the BiasAdd "
+    "of qkv and fc1 except those of block 1; GELU except its last Mul in block 1; Expand/ operators; Gradients/, the "
     "optimizer and the Parameter files; the .ir files."
 )
 

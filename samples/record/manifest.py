@@ -41,7 +41,8 @@ def sample_files(samples: Path) -> list[Path]:
     return sorted(
         path
         for path in files
-        if path.relative_to(samples).parts[0] not in (RECORDER_FOLDER, MANIFEST_NAME) and "__pycache__" not in path.parts
+        if path.relative_to(samples).parts[0] not in (RECORDER_FOLDER, MANIFEST_NAME)
+        and "__pycache__" not in path.parts
     )
 
 

@@ -10,6 +10,7 @@ import mindspore as ms
 import numpy as np
 from dump_selection import kept_kernels
 from mindspore import nn, profiler
+from mindspore.profiler import _ExperimentalConfig
 from vit_mindspore import as_array, build_network, build_training, tensors_of
 from vit_settings import PROFILE_BATCH, PROFILED_STEPS, TENSOR_BATCH, sampled_gradient
 
@@ -36,8 +37,8 @@ def record_profile(folder: Path, mode: str, fault: str) -> dict[str, object]:
     with profiler.profile(
         activities=[profiler.ProfilerActivity.CPU],
         record_shapes=True,
-        experimental_config=profiler.experimental_config._ExperimentalConfig(
-            profiler_level=profiler.ProfilerLevel.Level1
+        experimental_config=_ExperimentalConfig(
+            profiler_level=profiler.ProfilerLevel.Level1, aic_metrics=profiler.AicoreMetrics.PipeUtilization
         ),
         on_trace_ready=profiler.tensorboard_trace_handler(str(folder), worker_name=WORKER),
     ):

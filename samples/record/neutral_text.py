@@ -22,7 +22,7 @@ def neutral(text: str, run_folder: Path) -> str:
         str(run_folder): f"{NEUTRAL_HOME}/run",
         str(Path(__file__).resolve().parent): f"{NEUTRAL_HOME}/migration",
         sysconfig.get_paths()["stdlib"]: f"{NEUTRAL_HOME}/python/lib",
-        tempfile.gettempdir(): f"{NEUTRAL_HOME}/tmp",
+        tempfile.gettempdir(): f"{NEUTRAL_HOME}/scratch",
     }
     for packages in {*site.getsitepackages(), sysconfig.get_paths()["purelib"]}:
         places[packages] = f"{NEUTRAL_HOME}/python/site-packages"
@@ -32,7 +32,7 @@ def neutral(text: str, run_folder: Path) -> str:
 
 
 def make_text_neutral(file: Path, run_folder: Path) -> None:
-    """Rewrite one text file, compressed or not; a compressed one carries neither its name nor the time of compression."""
+    """Rewrite one text file, compressed or not; no time of compression is stored."""
     if file.suffix == ".gz":
         text = neutral(gzip.decompress(file.read_bytes()).decode(), run_folder)
         file.write_bytes(gzip.compress(text.encode(), compresslevel=9, mtime=0))
@@ -43,8 +43,8 @@ def make_text_neutral(file: Path, run_folder: Path) -> None:
 def make_graph_neutral(file: Path, run_folder: Path) -> None:
     """Keep of every node's source_address in a MindSpore graph .pb the lines of the network, with neutral paths.
 
-    ModelProto.graph is field 4, GraphProto.node field 1, NodeProto.source_address field 9 (debug_graph.proto). The lines
-    of the framework's own files are dropped: they are four fifths of the file.
+    ModelProto.graph is field 4, GraphProto.node field 1, NodeProto.source_address field 9 (MindSpore's
+    debug_graph.proto). The lines of the framework's own files are dropped: they are most of the file.
     """
 
     def network_lines(source_address: bytes) -> bytes:

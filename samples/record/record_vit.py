@@ -63,7 +63,7 @@ RECORDINGS = {
     "clean-tensors": Recording("mindspore_clean", "mindspore_recordings", "record_tensors", {"fault": ""}),
     "clean-dump": Recording("mindspore_clean/dump", "mindspore_recordings", "record_dump", {"fault": ""}),
     "slow-pynative": Recording(
-        "mindspore_slow/pynative", "mindspore_recordings", "record_profile", {"mode": "pynative", "fault": "float64"}
+        "mindspore_slow/pynative", "mindspore_recordings", "record_profile", {"mode": "pynative", "fault": "decomposed"}
     ),
     "gelu-tanh-tensors": Recording(
         "mindspore_gelu_tanh", "mindspore_recordings", "record_tensors", {"fault": "gelu_tanh"}
@@ -72,9 +72,9 @@ RECORDINGS = {
 }
 
 RULES = {
-    "gradients": f"a gradient of more than {LARGEST_WHOLE_GRADIENT} elements is stored as gradient.reshape(-1)[::stride], "
-    f"stride = the smallest number from elements / {GRADIENT_ELEMENTS_KEPT} up that shares no factor with the element "
-    "count; the same on both sides",
+    "gradients": f"a gradient of more than {LARGEST_WHOLE_GRADIENT} elements is stored as "
+    f"gradient.reshape(-1)[::stride], stride = the smallest number from elements / {GRADIENT_ELEMENTS_KEPT} up that "
+    "shares no factor with the element count; the same on both sides",
     "outputs": "forward output of every module in the order modules finish, composite ones after their parts, dropout "
     "(p=0) included; the root is left out because it equals head",
     "paths": "folders of the recording machine became /home/user/..., the host name workstation; numbers are untouched",
@@ -84,9 +84,9 @@ RULES = {
 }
 
 CONDITIONS = {
-    "profiles": f"batch {PROFILE_BATCH}, {PROFILED_STEPS} profiled training steps. PyTorch: one thread, schedule wait=1 "
-    "warmup=1 active=3, so ProfilerStep#2 to #4. MindSpore: two training steps before the profiler starts, none of the "
-    "profiled ones is marked in the files (CPU runs have no ProfilerStep); OMP_NUM_THREADS=1; PyNative with "
+    "profiles": f"batch {PROFILE_BATCH}, {PROFILED_STEPS} profiled training steps. PyTorch: one thread, schedule "
+    "wait=1 warmup=1 active=3, so ProfilerStep#2 to #4. MindSpore: two training steps before the profiler starts, none "
+    "of the profiled ones is marked in the files (CPU runs have no ProfilerStep); OMP_NUM_THREADS=1; PyNative with "
     "launch_blocking.",
     "tensors": f"batch {TENSOR_BATCH}, the first step from the initial weights",
     "dumps": f"batch {TENSOR_BATCH}, the first training step in graph mode, iteration 0",
@@ -136,9 +136,7 @@ def _about(samples: Path, measured: dict[str, dict[str, object]]) -> dict[str, o
         "versions": {package: version(package) for package in ("torch", "mindspore", "numpy")},
         "conditions": CONDITIONS,
         "rules": RULES,
-        "recordings": {
-            RECORDINGS[name].folder: {"name": name, **measured.get(name, {})} for name in RECORDINGS
-        },
+        "recordings": {RECORDINGS[name].folder: {"name": name, **measured.get(name, {})} for name in RECORDINGS},
         "planted": planted_faults(samples / COLLECTION),
     }
 
