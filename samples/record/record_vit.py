@@ -2,7 +2,7 @@
 
     python samples/record/record_vit.py --out samples
 
-needs torch and mindspore (pip install "profkit[torch,mindspore]"), takes a few minutes and replaces samples/vit. Every
+needs torch and mindspore (pip install "profkit[torch,mindspore]"), takes about a minute and replaces samples/vit. Every
 recording runs in a process of its own with fixed seeds, in a temporary folder; then paths and names of the machine are
 taken out of the text (neutral_text.py), the planted faults are measured in the files (planted.py), and
 samples/MANIFEST.json is written (manifest.py). `--only NAME` records one again; `--list` names them. Numbers depend on
