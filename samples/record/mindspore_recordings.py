@@ -29,7 +29,7 @@ def _set_mode(mode: str) -> None:
 
 
 def record_profile(folder: Path, mode: str, fault: str) -> dict[str, object]:
-    """Write `workstation_<pid>_<time>_ascend_ms` of three training steps; returns the losses of these and the warm-up."""
+    """Write `workstation_<pid>_<time>_ascend_ms` of three training steps; returns the losses of all five."""
     _set_mode(mode)
     training = build_training(build_network(fault))
     images, labels = tensors_of(PROFILE_BATCH)
