@@ -210,3 +210,21 @@ def intersection_length(start_a: Int64s, end_a: Int64s, start_b: Int64s, end_b: 
     """Give the length covered both by an interval of A and by one of B: |A| + |B| - |A or B|."""
     both = union_length(np.concatenate([start_a, start_b]), np.concatenate([end_a, end_b]))
     return union_length(start_a, end_a) + union_length(start_b, end_b) - both
+
+
+def nearest_ancestor(parent: Int64s, marked: NDArray[np.bool_]) -> Int64s:
+    """Give for each row itself if it is marked, else the nearest marked row above it; -1 none.
+
+    Every round doubles the distance looked up, so the rounds grow with the logarithm of the depth.
+
+    Args:
+        parent: int64 (n,), -1 none; no cycles.
+        marked: bool (n,).
+    """
+    above = np.where(marked, np.arange(len(parent), dtype=np.int64), parent)
+    while True:
+        open_rows = np.flatnonzero(above >= 0)
+        open_rows = open_rows[~marked[above[open_rows]]]
+        if not len(open_rows):
+            return above
+        above[open_rows] = above[above[open_rows]]

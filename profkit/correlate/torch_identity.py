@@ -1,0 +1,162 @@
+"""Kernel to operator to module to phase, for a run of PyTorch.
+
+A device task belongs to the launch with its correlation number, and that to the innermost operator around the launch on
+the launching thread. Flow arrows are not used: half of them have no start. A task whose launch lies before the recorded
+window is carry-over and belongs to nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from profkit.correlate.intervals import Enclosing, Int64s, nearest_ancestor
+from profkit.correlate.shared_codes import shared_codes
+from profkit.correlate.torch_host import FORWARD, NO_PHASE, OPTIMIZER, Bools, HostOperators, Objects
+from profkit.errors import ImportIssue, Severity
+from profkit.run import Run, Source
+from profkit.schema import OPS, PHASES
+from profkit.vocabulary import op_classes
+
+
+def identify_torch(run: Run) -> Run:
+    """Give the run with the identity of its operators; see profkit.correlate.identity.
+
+    The step of a row is that of its launch, or of its own start where nothing was launched.
+    """
+    if run.ops.empty:
+        return run
+    ops = run.ops.assign(op_class=op_classes(run.ops["op_type"]))
+    host = HostOperators(ops, run.spans)
+    tasks = _device_tasks(ops, host)
+    phase = np.full(len(ops), NO_PHASE, dtype=np.int64)
+    module = np.full(len(ops), None, dtype=object)
+    forward = np.full(len(ops), -1, dtype=np.int64)
+    parent = np.full(len(ops), -1, dtype=np.int64)
+    self_ns = ops["dur_ns"].to_numpy().copy()
+    phase[host.rows], module[host.rows], self_ns[host.rows] = host.phase, host.module, host.self_ns
+    forward[host.rows], parent[host.rows] = _rows(host.forward, host), _rows(host.parent, host)
+    owned = tasks.launcher >= 0
+    phase[tasks.rows] = np.where(owned, phase[tasks.launcher], tasks.phase_alone)
+    module[tasks.rows] = np.where(owned, module[tasks.launcher], tasks.module_alone)
+    forward[tasks.rows] = np.where(owned, forward[tasks.launcher], -1)
+    launcher = np.full(len(ops), -1, dtype=np.int64)
+    launcher[tasks.rows] = tasks.launcher
+    carry_over = np.zeros(len(ops), dtype=bool)
+    carry_over[tasks.rows] = tasks.carry_over
+    identified = ops.assign(
+        step=_steps(ops, run.steps, tasks),
+        self_ns=self_ns,
+        op_class=_op_class(ops, parent, tasks),
+        phase=pd.Categorical.from_codes(phase, categories=pd.Index(PHASES)),
+        module=pd.Categorical(module),
+        parent=parent,
+        launcher=launcher,
+        forward_op=forward,
+        carry_over=carry_over,
+    )
+    return replace(run, ops=OPS.build(identified), sources=_with_crossings(run.sources, ops, host))
+
+
+@dataclass(frozen=True)
+class _DeviceTasks:
+    """Device rows; all arrays have one element a task.
+
+    Attributes:
+        rows: int64: row in `ops`.
+        launcher: int64: row of the launching operator, -1 none or not known.
+        launched_ns: int64: when it was launched; its own start where no launch is known.
+        carry_over: bool: its launch lies before the recorded window.
+        phase_alone, module_alone: Index into PHASES and module path of a launch outside any operator; -1 and None for
+            tasks without a launch.
+    """
+
+    rows: Int64s
+    launcher: Int64s
+    launched_ns: Int64s
+    carry_over: Bools
+    phase_alone: Int64s
+    module_alone: Objects
+
+
+def _device_tasks(ops: pd.DataFrame, host: HostOperators) -> _DeviceTasks:
+    rows = np.flatnonzero((ops["level"] == "device").to_numpy())
+    tasks = ops.iloc[rows]
+    launch = _launch_of(tasks, host.launches)
+    launched = launch >= 0
+    launch_start = host.launches["start_ns"].to_numpy()
+    time, thread = launch_start[launch[launched]], host.launch_thread[launch[launched]]
+    launcher = tasks["launcher"].to_numpy().copy()
+    around = _rows(host.around.innermost(time, thread), host)
+    launcher[launched] = np.where(around >= 0, around, launcher[launched])
+    start = ops["start_ns"].to_numpy()
+    launched_ns = np.where(launcher >= 0, start[launcher], start[rows])
+    launched_ns[launched] = time
+    place = host.surroundings(time, thread)
+    phase_alone = np.full(len(rows), NO_PHASE, dtype=np.int64)
+    phase_alone[launched] = np.where(place.in_optimizer, OPTIMIZER, FORWARD)
+    module_alone = np.full(len(rows), None, dtype=object)
+    module_alone[launched] = host.path_of(place.module)
+    has_launches = tasks["source"].isin(host.launches["source"].unique()).to_numpy()
+    carry_over = ~launched & (launcher < 0) & tasks["correlation"].notna().to_numpy() & has_launches
+    return _DeviceTasks(rows, launcher, launched_ns, carry_over, phase_alone, module_alone)
+
+
+def _launch_of(tasks: pd.DataFrame, launches: pd.DataFrame) -> Int64s:
+    """Give the position of each task's launch, -1 none; a task without a correlation number has none."""
+    task_source, launch_source = shared_codes([tasks, launches], ["source"])
+    known = pd.DataFrame({"source": launch_source, "correlation": launches["correlation"].to_numpy()})
+    known["launch"] = np.arange(len(known))
+    known = known.drop_duplicates(["source", "correlation"])
+    asked = pd.DataFrame({"source": task_source, "correlation": tasks["correlation"].to_numpy()})
+    found = asked.merge(known, on=["source", "correlation"], how="left")["launch"]
+    return np.where(asked["correlation"].notna(), found.fillna(-1), -1).astype(np.int64)
+
+
+def _rows(positions: Int64s, host: HostOperators) -> Int64s:
+    """Turn positions among the host operators into rows of `ops`."""
+    rows = np.full(len(positions), -1, dtype=np.int64)
+    known = positions >= 0
+    rows[known] = host.rows[positions[known]]
+    return rows
+
+
+def _steps(ops: pd.DataFrame, steps: pd.DataFrame, tasks: _DeviceTasks) -> Int64s:
+    """Give the recorded step each row was launched in, -1 outside any and for carry-over."""
+    timed = steps[steps["start_ns"].notna().to_numpy() & steps["dur_ns"].notna().to_numpy()]
+    step_source, source = shared_codes([timed, ops], ["source"])
+    start, dur = timed["start_ns"].to_numpy(np.int64), timed["dur_ns"].to_numpy(np.int64)
+    time = ops["start_ns"].to_numpy().copy()
+    time[tasks.rows] = tasks.launched_ns
+    found = Enclosing(start, dur, step_source).innermost(time, source)
+    step = np.full(len(ops), -1, dtype=np.int64)
+    step[found >= 0] = timed["step"].to_numpy()[found[found >= 0]]
+    step[tasks.rows[tasks.carry_over]] = -1
+    return step
+
+
+def _op_class(ops: pd.DataFrame, parent: Int64s, tasks: _DeviceTasks) -> pd.Series[str]:
+    """Give device rows the class of the nearest operator above their launch that has one, else that of their name."""
+    classes = ops["op_class"].astype(object)
+    classed = nearest_ancestor(parent, classes.notna().to_numpy())
+    above = np.where(tasks.launcher >= 0, classed[tasks.launcher], -1)
+    by_name = op_classes(ops["name"].iloc[tasks.rows]).astype(object).to_numpy()
+    by_operator = np.where(above >= 0, classes.to_numpy()[above], by_name)
+    own = classes.iloc[tasks.rows]
+    classes.iloc[tasks.rows] = own.where(own.notna(), by_operator)
+    return classes.astype(ops["op_class"].dtype)
+
+
+def _with_crossings(sources: tuple[Source, ...], ops: pd.DataFrame, host: HostOperators) -> tuple[Source, ...]:
+    """Add one issue to each source whose operators do not nest; a source that has it already stays as it is."""
+    counts = ops.iloc[host.rows[host.crossing]]["source"].astype(str).value_counts().to_dict()
+
+    def told(source: Source) -> Source:
+        count = counts.get(str(source.path), 0)
+        text = f"{count} host operators reach beyond the one they began in: cut there for self time and launches"
+        issue = ImportIssue(Severity.INFO, str(source.path), "", text)
+        return replace(source, issues=(*source.issues, issue)) if count and issue not in source.issues else source
+
+    return tuple(told(source) for source in sources)
