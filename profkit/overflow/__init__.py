@@ -1,1 +1,5 @@
 """Which operator made the first NaN or Inf, and how it spread."""
+
+from profkit.overflow.origins import hunt
+
+__all__ = ["hunt"]

@@ -1,0 +1,257 @@
+"""How NaN and Inf come into being and spread over the operators of one step.
+
+The rule, over executions in order of their earliest output: an origin reads finite values and writes a bad one; a
+carrier reads bad values and writes bad ones; a masking operator reads bad values and writes finite ones. Bad inputs are
+linked to the earlier outputs of equal content. A bad input that nobody wrote is a mask by intent (a constant, or Inf
+beside one other value), or its cause lies before the dump.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from profkit.overflow.executions import Execution, Step
+from profkit.overflow.operator_facts import ends_a_step, reads_masks
+from profkit.overflow.tensor_states import State, TensorStates
+
+_CAST = "Cast"
+
+
+class Part(Enum):
+    """What an execution does to NaN and Inf.
+
+    ORIGIN: reads finite values, writes bad ones.
+    OUTSIDE: carries bad values on that no dumped operator wrote.
+    CARRIER: carries bad values on.
+    MASKED: reads bad values, writes finite ones.
+    UNREADABLE: writes bad values from inputs that cannot be judged.
+    UNDUMPED: is bad, but its inputs or outputs were not dumped, so that its part cannot be told.
+    SATURATED: reads no value at the end of the dtype's range, writes some.
+    """
+
+    ORIGIN = "origin"
+    OUTSIDE = "outside"
+    CARRIER = "carrier"
+    MASKED = "masked"
+    UNREADABLE = "unreadable"
+    UNDUMPED = "undumped"
+    SATURATED = "saturated"
+
+
+CAUSES = frozenset({Part.ORIGIN, Part.OUTSIDE, Part.UNREADABLE})
+"""Parts where a bad value first comes in, as far as the dump tells."""
+
+
+@dataclass
+class Role:
+    """The part of one execution and what it rests on.
+
+    Attributes:
+        execution: Who plays it.
+        part: Which part.
+        bad_outputs: Results that hold NaN or Inf (saturated values for SATURATED).
+        bad_inputs: Inputs that hold NaN or Inf and are no mask.
+        writers: Executions that wrote the bad inputs, by input row; an input without one comes from outside.
+        seen_at: For an origin whose own output cannot be read: the Cast that shows it, and the Cast's outputs.
+        mask_inputs: Inputs that hold Inf by intent.
+    """
+
+    execution: Execution
+    part: Part
+    bad_outputs: list[int]
+    bad_inputs: list[int] = field(default_factory=list)
+    writers: dict[int, Execution] = field(default_factory=dict)
+    seen_at: tuple[Execution, list[int]] | None = None
+    mask_inputs: list[int] = field(default_factory=list)
+
+
+class Spreading:
+    """The roles of the executions of one step."""
+
+    def __init__(
+        self,
+        step: Step,
+        states: TensorStates,
+        unread_writers: Mapping[bytes, Execution],
+        parameters: Mapping[bytes, int],
+    ) -> None:
+        """Walk over the executions of a step.
+
+        Args:
+            step: The step.
+            states: States of all tensors, unread ones marked.
+            unread_writers: Who wrote the unread tensors, by hash.
+            parameters: Rows of bad parameters and network inputs, by hash.
+        """
+        self._states = states
+        self._unread_writers = unread_writers
+        self._parameters = parameters
+        self.outputs_only = step.outputs_only
+        self._has_ends = any(ends_a_step(execution.op, execution.op_type) for execution in step.executions)
+        self._last_writer: dict[bytes, Execution] = {}
+        self._masks: set[bytes] = set()
+        self.roles: dict[int, Role] = {}
+        for execution in step.executions:
+            role = self._role(execution)
+            if role is not None:
+                self.roles[execution.order] = role
+        self._charge_casts()
+        self.consumers = self._consumers()
+        self._forget_masks()
+
+    def _role(self, execution: Execution) -> Role | None:
+        states = self._states
+        bad_outputs = [row for row in execution.results if states.bad(row)]
+        suspicious = [row for row in execution.inputs if states.bad(row)]
+        writers = {row: writer for row in suspicious if (writer := self._writer_of(row)) is not None}
+        masks = [row for row in suspicious if row not in writers and self._is_mask(row)]
+        bad_inputs = [row for row in suspicious if row not in masks]
+        role = Role(execution, Part.CARRIER, bad_outputs, bad_inputs, writers, mask_inputs=masks)
+        if not bad_outputs:
+            return self._role_of_finite_results(role)
+        if masks and not bad_inputs and self._passes_mask_on(role):
+            self._masks.update(self._contents(bad_outputs))
+            return None
+        role.part = self._part_of_bad_results(role)
+        for content in self._contents(bad_outputs):
+            self._last_writer[content] = execution
+        return role
+
+    def _writer_of(self, row: int) -> Execution | None:
+        content = self._states.digest(row)
+        return None if content is None else self._last_writer.get(content)
+
+    def _part_of_bad_results(self, role: Role) -> Part:
+        execution, states = role.execution, self._states
+        if role.bad_inputs:
+            return Part.CARRIER if role.writers else Part.OUTSIDE
+        if self.outputs_only:
+            return Part.UNDUMPED if self.roles else Part.ORIGIN
+        if not execution.inputs:
+            return Part.UNREADABLE
+        if any(states[row] in (State.UNREAD, State.UNKNOWN) for row in execution.inputs):
+            return Part.UNREADABLE
+        return Part.ORIGIN
+
+    def _role_of_finite_results(self, role: Role) -> Role | None:
+        execution, states = role.execution, self._states
+        if role.bad_inputs:
+            role.part = Part.MASKED if execution.results else Part.UNDUMPED
+            return role
+        saturated = [row for row in execution.results if states.saturated(row)]
+        inputs = [*execution.inputs, *execution.mutated]
+        if saturated and inputs and not any(states.saturated(row) for row in inputs) and not role.mask_inputs:
+            role.part, role.bad_outputs = Part.SATURATED, saturated
+            return role
+        return None
+
+    def _is_mask(self, row: int) -> bool:
+        states = self._states
+        content = states.digest(row)
+        if content in self._masks:
+            return True
+        if states[row] is not State.INF or content in self._parameters:
+            return False
+        return states.is_scalar(row) or states.looks_like_mask(row)
+
+    def _passes_mask_on(self, role: Role) -> bool:
+        """Tell whether bad results hold nothing but Inf of the sign that the mask had."""
+        if any(self._states[row] is not State.INF for row in role.bad_outputs):
+            return False
+        signs = self._signs(role.mask_inputs)
+        if role.execution.op_type == "Neg":
+            signs = {-sign for sign in signs}
+        return self._signs(role.bad_outputs) <= signs
+
+    def _signs(self, rows: Iterable[int]) -> set[int]:
+        counted = [counts for row in rows if (counts := self._states.counts(row)) is not None]
+        signs = {1 for counts in counted if counts.pos_inf}
+        return signs | {-1 for counts in counted if counts.neg_inf}
+
+    def _contents(self, rows: Iterable[int]) -> set[bytes]:
+        return {content for row in rows if (content := self._states.digest(row)) is not None}
+
+    def _charge_casts(self) -> None:
+        """Charge a bad value first seen at a Cast to the operator whose unread result it casts."""
+        for role in [role for role in self.roles.values() if role.part is Part.UNREADABLE]:
+            if role.execution.op_type != _CAST:
+                continue
+            contents = [self._states.digest(row) or b"" for row in role.execution.inputs]
+            writer = next((self._unread_writers[c] for c in contents if c in self._unread_writers), None)
+            if writer is None:
+                continue
+            role.part = Part.CARRIER
+            role.writers = dict.fromkeys(role.execution.inputs, writer)
+            if writer.order not in self.roles:
+                self.roles[writer.order] = Role(
+                    writer, Part.ORIGIN, [], seen_at=(role.execution, list(role.bad_outputs))
+                )
+
+    def _consumers(self) -> dict[int, set[int]]:
+        """Give, by the order of an execution, the orders of those that read its bad results or may do so."""
+        consumers: dict[int, set[int]] = defaultdict(set)
+        for order, role in self.roles.items():
+            for writer in (*(writer.order for writer in role.writers.values()), *self.possible_sources(role)):
+                consumers[writer].add(order)
+        return consumers
+
+    def parameter_of(self, role: Role) -> int | None:
+        """Give the row of the parameter or network input that a bad input equals, if there is one."""
+        contents = self._contents(row for row in role.bad_inputs if row not in role.writers)
+        return next((row for content, row in self._parameters.items() if content in contents), None)
+
+    def causes(self) -> list[int]:
+        """Give the orders of the executions where a bad value first comes in, those that reach an end before others."""
+        causes = [
+            order for order, role in self.roles.items() if role.part in CAUSES and not self.possible_sources(role)
+        ]
+        return sorted(causes, key=lambda order: (not self.is_live(order), order))
+
+    def possible_sources(self, role: Role) -> list[int]:
+        """Give the orders of the origins before a role whose bad inputs come from outside, unless a parameter has them.
+
+        What comes from outside although something bad was made before may be that, seen through an operator or a view
+        that was not dumped.
+        """
+        if role.part is not Part.OUTSIDE or self.parameter_of(role) is not None:
+            return []
+        made = (Part.ORIGIN, Part.UNREADABLE)
+        before = role.execution.order
+        return sorted(order for order, other in self.roles.items() if order < before and other.part in made)
+
+    def _forget_masks(self) -> None:
+        """Drop what spreads nothing but -Inf to operators that read it as a mask, as log(0) added before a softmax."""
+        causes = [order for order, role in self.roles.items() if role.part in CAUSES]
+        masks = [order for order in causes if self._is_made_mask(order)]
+        kept = {one for order in causes if order not in masks for one in self.reach(order)}
+        for dropped in {one for order in masks for one in self.reach(order)} - kept:
+            del self.roles[dropped]
+
+    def _is_made_mask(self, order: int) -> bool:
+        reached = [self.roles[one] for one in self.reach(order)]
+        readers = [role for role in reached if role.part is Part.MASKED]
+        bad = [row for role in reached for row in (role.bad_outputs if role.seen_at is None else role.seen_at[1])]
+        only_inf = all(self._states[row] is State.INF for row in bad) and self._signs(bad) <= {-1}
+        return only_inf and bool(readers) and all(reads_masks(role.execution.op_type) for role in readers)
+
+    def reach(self, order: int) -> set[int]:
+        """Give the orders of an execution and of all that its bad results reach."""
+        reached = {order}
+        waiting = [order]
+        while waiting:
+            for consumer in self.consumers.get(waiting.pop(), ()):
+                if consumer not in reached:
+                    reached.add(consumer)
+                    waiting.append(consumer)
+        return reached
+
+    def is_live(self, order: int) -> bool:
+        """Tell whether the bad results of an execution reach the loss or a weight; the end, in a dump without them."""
+        reached = [self.roles[one] for one in self.reach(order)]
+        spreading = [role for role in reached if role.bad_outputs or role.seen_at]
+        if not self._has_ends:
+            return any(not self.consumers.get(role.execution.order) for role in spreading)
+        return any(ends_a_step(role.execution.op, role.execution.op_type) for role in spreading)

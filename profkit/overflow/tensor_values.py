@@ -1,0 +1,156 @@
+"""What the values of one tensor are: finite, NaN, Inf or saturated, told from their bits in one pass."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from profkit.parsers.array_file import AnyArray
+
+_BLOCK = 1 << 20
+
+
+class _FloatFormat(NamedTuple):
+    """Bit patterns of an IEEE format: magnitudes order like their bits once the sign is masked out."""
+
+    words: np.dtype[Any]
+    magnitude: int
+    infinity: int
+    largest: int
+
+
+def _format(words: str, infinity: int, largest: int | None = None) -> _FloatFormat:
+    dtype = np.dtype(words)
+    return _FloatFormat(dtype, (1 << (8 * dtype.itemsize - 1)) - 1, infinity, largest or infinity - 1)
+
+
+_FORMATS = {
+    "float16": _format("uint16", 0x7C00),
+    "float32": _format("uint32", 0x7F80_0000),
+    "float64": _format("uint64", 0x7FF0_0000_0000_0000),
+    # Opened as float32, whose largest value bfloat16 does not reach.
+    "bfloat16": _format("uint32", 0x7F80_0000, 0x7F7F_0000),
+    "complex64": _format("uint32", 0x7F80_0000),
+    "complex128": _format("uint64", 0x7FF0_0000_0000_0000),
+}
+
+
+class Peak(NamedTuple):
+    """What the largest magnitude of a tensor tells.
+
+    Attributes:
+        nan: There is a NaN.
+        inf: There is an Inf and no NaN (a NaN hides it).
+        saturated: The largest magnitude is the largest finite one of the dtype.
+    """
+
+    nan: bool
+    inf: bool
+    saturated: bool
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many elements of a tensor are what; extremes are of its finite elements, NaN if it has none.
+
+    The two parts of a complex number count as two elements.
+    """
+
+    size: int
+    nan: int
+    pos_inf: int
+    neg_inf: int
+    saturated: int
+    zeros: int
+    low: float
+    high: float
+
+    @property
+    def nonfinite(self) -> int:
+        """Number of elements that are NaN or Inf."""
+        return self.nan + self.pos_inf + self.neg_inf
+
+    @property
+    def max_abs(self) -> float:
+        """Largest finite magnitude; NaN if no element is finite."""
+        return max(abs(self.low), abs(self.high))
+
+
+def can_be_judged(dtype: object) -> bool:
+    """Tell whether a dtype (numpy's name, or bfloat16) can hold NaN and Inf in a form that is known here."""
+    return dtype in _FORMATS
+
+
+def _blocks(array: AnyArray) -> Iterator[AnyArray]:
+    """Give the elements of an array in memory order, as flat blocks of real numbers in native byte order."""
+    flat = array.ravel(order="K")
+    if flat.dtype.kind == "c":
+        flat = flat.view(flat.real.dtype)
+    for start in range(0, flat.size, _BLOCK):
+        block = flat[start : start + _BLOCK]
+        yield block if block.dtype.isnative else block.astype(block.dtype.newbyteorder("="))
+
+
+def peak_of(array: AnyArray, dtype: str) -> Peak:
+    """Look at the largest magnitude of a tensor; an empty one has none.
+
+    Args:
+        array: Any shape; bfloat16 widened to float32.
+        dtype: Name of its dtype, for which `can_be_judged` holds.
+    """
+    form = _FORMATS[dtype]
+    mask = form.words.type(form.magnitude)
+    peak = max((int((block.view(form.words) & mask).max()) for block in _blocks(array)), default=0)
+    return Peak(peak > form.infinity, peak == form.infinity, peak == form.largest)
+
+
+def count(array: AnyArray, dtype: str) -> Counts:
+    """Count the NaN, Inf, saturated and zero elements of a tensor and give its finite extremes.
+
+    Args:
+        array: Any shape; bfloat16 widened to float32.
+        dtype: Name of its dtype, for which `can_be_judged` holds.
+    """
+    form = _FORMATS[dtype]
+    size = nan = pos_inf = neg_inf = saturated = zeros = 0
+    low, high = math.inf, -math.inf
+    for block in _blocks(array):
+        magnitudes = block.view(form.words) & form.words.type(form.magnitude)
+        size += block.size
+        nan += int(np.count_nonzero(magnitudes > form.infinity))
+        pos_inf += int(np.count_nonzero(block == np.inf))
+        neg_inf += int(np.count_nonzero(block == -np.inf))
+        saturated += int(np.count_nonzero(magnitudes == form.largest))
+        zeros += int(np.count_nonzero(magnitudes == 0))
+        finite: npt.NDArray[Any] = block[magnitudes < form.infinity]
+        if finite.size:
+            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
+    if low > high:
+        low = high = math.nan
+    return Counts(size, nan, pos_inf, neg_inf, saturated, zeros, low, high)
+
+
+def has_one_finite_value(array: AnyArray) -> bool:
+    """Tell whether all finite elements are equal, as in a mask of 0 and -Inf."""
+    first: float | None = None
+    for block in _blocks(array):
+        finite = block[np.isfinite(block)]
+        if finite.size:
+            first = float(finite[0]) if first is None else first
+            if bool((finite != first).any()):
+                return False
+    return True
+
+
+def digest(array: AnyArray) -> bytes:
+    """Give a 16-byte hash of the stored words of a tensor, in memory order; shape and dtype are no part of it."""
+    state = hashlib.blake2b(digest_size=16)
+    for block in _blocks(array):
+        state.update(np.ascontiguousarray(block).view(np.uint8).data)
+    return state.digest()

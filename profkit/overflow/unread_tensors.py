@@ -1,0 +1,44 @@
+"""Tensors whose files do not hold their values.
+
+MindSpore 2.10 on CPU runs many float16 operators with a float32 kernel, and dumps the first half of the float32 buffer
+as if it were the float16 result: garbage with random NaN. The right values appear only after the Cast that follows.
+Scratch memory handed from a forward to its backward operator is garbage of another kind.
+"""
+
+from __future__ import annotations
+
+from profkit.overflow.executions import Execution, Step
+from profkit.overflow.tensor_states import State, TensorStates
+
+_CAST = "Cast"
+
+
+def mark_unread_tensors(step: Step, states: TensorStates) -> dict[bytes, Execution]:
+    """Mark the tensors of a step that cannot be read, and give who wrote them, by the hash of their content.
+
+    An output cannot be read if it is float16 and every floating-point input of its operator, which is no Cast, is
+    float32 or itself unread; an input cannot be read if it is byte for byte an unread output.
+    """
+    writers: dict[bytes, Execution] = {}
+    sizes: set[int] = set()
+    for execution in step.executions:
+        for row in (*execution.inputs, *execution.mutated):
+            if states.is_float(row) and states.size_bytes(row) in sizes and states.digest(row) in writers:
+                states.mark_unread(row)
+        halves = _is_run_in_float32(execution, states)
+        suspects = [row for row in execution.outputs if halves and states.dtype(row) == "float16"]
+        for row in (*suspects, *execution.scratch):
+            content = states.digest(row) if states.is_float(row) else None
+            if content is not None:
+                states.mark_unread(row)
+                writers[content] = execution
+                sizes.add(states.size_bytes(row))
+    return writers
+
+
+def _is_run_in_float32(execution: Execution, states: TensorStates) -> bool:
+    if execution.op_type == _CAST:
+        return False
+    floats = [row for row in (*execution.inputs, *execution.mutated) if states.is_float(row)]
+    wide = [row for row in floats if states.dtype(row) == "float32" or states[row] is State.UNREAD]
+    return len(wide) == len(floats) and any(not states.is_scalar(row) for row in wide)
