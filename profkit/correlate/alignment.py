@@ -1,0 +1,145 @@
+"""Alignment of two runs: every execution of either side and the group of executions that do the same work."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+
+from profkit.correlate.cross_framework import FrameworkAligner
+from profkit.correlate.executions import StepPair, has_device_rows, paired_steps, working_rows
+from profkit.correlate.placement import CONFIDENCE, NOT_PAIRED, Placement, Rows, StepRows
+from profkit.correlate.same_framework import SequenceAligner
+from profkit.progress import Progress, silent
+from profkit.run import Run
+from profkit.schema import ALIGNMENT
+
+
+class Aligner(Protocol):
+    """Aligns one pair of steps; left is PyTorch or the reference, right MindSpore or the run."""
+
+    def rows(self, pair: StepPair) -> StepRows:
+        """Give the rows of one pair of steps."""
+
+    def sequence(self, rows: StepRows) -> Hashable:
+        """Give what pairs of steps share that align alike."""
+
+    def align(self, rows: StepRows) -> tuple[Placement, Placement]:
+        """Place the rows of both sides, in the order they are given."""
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One side of the comparison: its word, its ops, and the level of the rows that stand for its work."""
+
+    word: str
+    ops: pd.DataFrame
+    level: str
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """Rows of one side with their units and groups; -1 where unmatched."""
+
+    rows: Rows
+    unit: Rows
+    group: Rows
+    reason: Sequence[str]
+
+
+def align(ref: Run, run: Run, *, progress: Progress = silent) -> pd.DataFrame:
+    """Align the operators of two identified runs, step by step.
+
+    Args:
+        ref: The reference run.
+        run: The run to be judged.
+        progress: Told which step is aligned; may raise CancelledError.
+
+    Returns:
+        Frame of schema.ALIGNMENT. One row an execution: of PyTorch the outermost host operators, of MindSpore the
+        device kernels or, without a device, the host operators. `unit` names the same work in all steps, `group` the
+        same work in one step. Sides are pt and ms across frameworks, ref and run within one.
+    """
+    if {ref.framework, run.framework} == {"pytorch", "mindspore"}:
+        torch, mindspore = (ref, run) if ref.framework == "pytorch" else (run, ref)
+        kernel_level = "device" if has_device_rows(mindspore.ops) else "host"
+        sides = (_Side("pt", torch.ops, "host"), _Side("ms", mindspore.ops, kernel_level))
+        aligner: Aligner = FrameworkAligner(torch.ops, mindspore.ops, kernel_level)
+    else:
+        level = "device" if has_device_rows(ref.ops) and has_device_rows(run.ops) else "host"
+        sides = (_Side("ref", ref.ops, level), _Side("run", run.ops, level))
+        aligner = SequenceAligner(ref.ops, run.ops, level)
+    placed = _all_steps(aligner, sides, progress)
+    return _filled(pd.concat([_frame(side, placed[at]) for at, side in enumerate(sides)], ignore_index=True))
+
+
+def _all_steps(aligner: Aligner, sides: tuple[_Side, _Side], progress: Progress) -> tuple[_Placed, _Placed]:
+    """Align each pair of steps, or copy from a pair of the same sequences, and add the rows that no pair covers."""
+    known: dict[Hashable, tuple[Placement, Placement, int]] = {}
+    placed: tuple[list[_Placed], list[_Placed]] = ([], [])
+    units = groups = 0
+    pairs = paired_steps(sides[0].ops, sides[1].ops)
+    for number, pair in enumerate(pairs):
+        progress("aligning", f"step {pair.right_step}", number / len(pairs))
+        rows = aligner.rows(pair)
+        sequence = aligner.sequence(rows)
+        fresh = sequence not in known
+        if fresh:
+            known[sequence] = (*aligner.align(rows), units)
+        left, right, first_unit = known[sequence]
+        count = int(max(left.unit.max(initial=-1), right.unit.max(initial=-1))) + 1
+        for parts, its_rows, placement in ((placed[0], rows.left, left), (placed[1], rows.right, right)):
+            matched = placement.unit >= 0
+            unit = np.where(matched, placement.unit + first_unit, -1)
+            group = np.where(matched, placement.unit + groups, -1)
+            parts.append(_Placed(its_rows, unit, group, placement.reason))
+        units += count if fresh else 0
+        groups += count
+    return _with_unpaired(sides[0], placed[0]), _with_unpaired(sides[1], placed[1])
+
+
+def _with_unpaired(side: _Side, parts: list[_Placed]) -> _Placed:
+    covered = np.zeros(len(side.ops), dtype=bool)
+    for part in parts:
+        covered[part.rows] = True
+    others = np.flatnonzero(working_rows(side.ops, side.level) & ~covered)
+    nothing = np.full(len(others), -1, dtype=np.int64)
+    parts = [*parts, _Placed(others, nothing, nothing, [NOT_PAIRED] * len(others))]
+    return _Placed(
+        rows=np.concatenate([part.rows for part in parts]).astype(np.int64),
+        unit=np.concatenate([part.unit for part in parts]).astype(np.int64),
+        group=np.concatenate([part.group for part in parts]).astype(np.int64),
+        reason=[reason for part in parts for reason in part.reason],
+    )
+
+
+def _frame(side: _Side, placed: _Placed) -> pd.DataFrame:
+    taken = side.ops.iloc[placed.rows].reset_index(drop=True)
+    columns = ["rank", "step", "start_ns", "dur_ns", "name", "op_class", "phase", "module"]
+    text = {name: taken[name].astype(object) for name in ("name", "op_class", "phase", "module")}
+    return taken[columns].assign(
+        **text,
+        group=placed.group,
+        side=side.word,
+        confidence=[CONFIDENCE.get(reason, np.nan) for reason in placed.reason],
+        reason=placed.reason,
+        row=placed.rows,
+        unit=placed.unit,
+    )
+
+
+def _filled(rows: pd.DataFrame) -> pd.DataFrame:
+    """Give every row of a group the module and phase its first side tells, where its own does not or cannot."""
+    matched = rows["group"] >= 0
+    left = rows[matched & rows["side"].isin(["pt", "ref"])]
+    for column in ("module", "phase"):
+        told = left.dropna(subset=[column]).drop_duplicates("group").set_index("group")[column]
+        of_group = rows["group"].map(told)
+        if (rows["side"] == "ms").any():
+            rows[column] = of_group.where(matched & (rows["side"] == "ms") & of_group.notna(), rows[column])
+        else:
+            rows[column] = rows[column].where(rows[column].notna(), of_group)
+    return ALIGNMENT.build(rows[ALIGNMENT.names])

@@ -1,0 +1,86 @@
+"""Which rows of a run stand for its work, and how the steps of two runs pair.
+
+A run recorded with a device has every piece of work twice: the operator on the host and what it launched. Two runs are
+compared by their device rows if both have them, else by the outermost host rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+Rows = npt.NDArray[np.int64]
+
+ALIGNED_PHASES = ("forward", "backward", "recompute")
+"""Phases whose operators are aligned one by one; the optimizer's are aligned by parameter."""
+
+
+@dataclass(frozen=True)
+class StepPair:
+    """A step of either run that is compared: the k-th full step of the one with the k-th of the other.
+
+    Attributes:
+        left_rank, right_rank: Process numbers.
+        left_step, right_step: Step numbers.
+    """
+
+    left_rank: int
+    right_rank: int
+    left_step: int
+    right_step: int
+
+
+def has_device_rows(ops: pd.DataFrame) -> bool:
+    """Say whether the run recorded work on a device within its steps."""
+    return bool(((ops["level"] == "device") & ~ops["carry_over"]).any())
+
+
+def paired_steps(left: pd.DataFrame, right: pd.DataFrame) -> list[StepPair]:
+    """Pair the steps of two ops frames rank by rank and in order; the surplus of the longer run stays unpaired.
+
+    Ranks pair by number; two runs of one rank each pair whatever their numbers. A run without steps is one step (-1).
+    """
+    pairs = []
+    for left_rank, right_rank in _paired_ranks(left, right):
+        left_steps = _steps(left[left["rank"] == left_rank])
+        right_steps = _steps(right[right["rank"] == right_rank])
+        pairs += [StepPair(left_rank, right_rank, *steps) for steps in zip(left_steps, right_steps, strict=False)]
+    return pairs
+
+
+def _paired_ranks(left: pd.DataFrame, right: pd.DataFrame) -> Iterator[tuple[int, int]]:
+    left_ranks, right_ranks = sorted(map(int, left["rank"].unique())), sorted(map(int, right["rank"].unique()))
+    if len(left_ranks) == len(right_ranks) == 1:
+        yield left_ranks[0], right_ranks[0]
+    else:
+        yield from ((rank, rank) for rank in left_ranks if rank in right_ranks)
+
+
+def _steps(ops: pd.DataFrame) -> list[int]:
+    worked = ops.loc[ops["phase"].isin(ALIGNED_PHASES), "step"]
+    steps = sorted(int(step) for step in worked.unique() if step >= 0)
+    return steps or ([-1] if len(worked) else [])
+
+
+def working_rows(ops: pd.DataFrame, level: str) -> npt.NDArray[np.bool_]:
+    """Say of each row whether it stands for work: device rows, or the outermost host rows."""
+    working = ops["level"] == level
+    return (working & (~ops["carry_over"] if level == "device" else ops["parent"] < 0)).to_numpy()
+
+
+def rows_of(ops: pd.DataFrame, rank: int, step: int, level: str) -> Rows:
+    """Give the rows of one step that stand for its work, in order of start.
+
+    Args:
+        ops: Identified ops frame.
+        rank: Process number.
+        step: Step number.
+        level: "device", or "host" for the outermost host rows.
+    """
+    chosen = ((ops["rank"] == rank) & (ops["step"] == step)).to_numpy() & working_rows(ops, level)
+    rows = np.flatnonzero(chosen)
+    return rows[np.argsort(ops["start_ns"].to_numpy()[rows], kind="stable")].astype(np.int64)

@@ -1,0 +1,89 @@
+"""Operators that only one side has: which neighbour they belong to, if that is clear.
+
+Light work (conversions, elementwise) stands in forward after the operator whose result it changes; the backward pass
+mirrors that, so there it stands before. A heavy operator is no part of another: it joins only an operator of its own
+type close by, which it repeats; with it goes the light work between the repetitions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from profkit.correlate.placement import NEIGHBOUR
+
+Ints = npt.NDArray[np.int64]
+
+HEAVY_CLASSES = frozenset({"conv", "matmul", "norm", "embedding", "rnn", "softmax", "pool", "loss", "communication"})
+"""Classes whose operators define a network: never an appendix of an operator of another type."""
+
+_NEARBY = 12
+
+
+class Neighbourhood:
+    """The operators of one side of one phase in order.
+
+    Args:
+        types: What makes two operators repetitions of each other, one value an operator.
+        classes: Class of each operator; None unknown.
+        backward: Whether the phase runs backward.
+        may_adopt: Whether a unit may take in operators; all may if not given.
+    """
+
+    def __init__(
+        self,
+        types: Sequence[object] | Ints,
+        classes: Sequence[str | None],
+        *,
+        backward: bool,
+        may_adopt: Callable[[int], bool] = lambda unit: True,
+    ) -> None:
+        self._types = types
+        self._heavy = np.array([word in HEAVY_CLASSES for word in classes], dtype=bool)
+        self._backward = backward
+        self._may_adopt = may_adopt
+
+    def adopt(self, unit: Ints, reason: list[str]) -> None:
+        """Give, in place, unmatched operators the unit of the neighbour they belong to.
+
+        Args:
+            unit: Unit of each operator, -1 unmatched.
+            reason: Reason of each operator.
+        """
+        lonely = unit < 0
+        edges = np.flatnonzero(np.diff(np.concatenate([[0], lonely.astype(np.int8), [0]])))
+        for first, last in zip(edges[::2], edges[1::2], strict=True):
+            self._adopt_run(unit, reason, int(first), int(last))
+
+    def _adopt_run(self, unit: Ints, reason: list[str], first: int, last: int) -> None:
+        found = np.full(last - first, -1, dtype=np.int64)
+        heavy = np.flatnonzero(self._heavy[first:last])
+        for at in heavy:
+            found[at] = self._repeated(unit, first, last, self._types[first + at])
+        if len(heavy):
+            if (found[heavy] < 0).any():
+                return
+            nearest = heavy[np.abs(heavy[None, :] - np.arange(last - first)[:, None]).argmin(axis=1)]
+            found = found[nearest]
+        else:
+            found[:] = self._beside(unit, first, last)
+        for at in np.flatnonzero(found >= 0):
+            unit[first + at], reason[first + at] = found[at], NEIGHBOUR
+
+    def _repeated(self, unit: Ints, first: int, last: int, op_type: object) -> int:
+        for distance in range(1, _NEARBY + 1):
+            for at in (first - distance, last - 1 + distance):
+                if 0 <= at < len(unit) and unit[at] >= 0 and self._types[at] == op_type:
+                    return int(unit[at])
+        return -1
+
+    def _beside(self, unit: Ints, first: int, last: int) -> int:
+        before = range(first - 1, -1, -1)
+        after = range(last, len(unit))
+        for places in (after, before) if self._backward else (before, after):
+            place = next((at for at in places if unit[at] >= 0 and self._may_adopt(int(unit[at]))), None)
+            if place is not None:
+                return int(unit[place])
+        return -1

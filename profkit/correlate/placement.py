@@ -1,0 +1,85 @@
+"""Where the alignment put each row of one step, and why: what every way of aligning two runs gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+Rows = npt.NDArray[np.int64]
+
+SHAPES_AGREE = "same kind of work in the same place, shapes agree"
+SAME_PLACE = "same kind of work in the same place"
+PLACE_ONLY = "in the same place, no typical kernel"
+NEIGHBOUR = "no counterpart of its own: runs next to this work"
+FORK = "adds up the gradients where a residual branch began"
+EQUAL_BRANCHES = "equal-shape branches: which of them is not recorded"
+SAME_PARAMETER = "updates the parameter of the same number and size"
+WHOLE_UPDATE = "parameter updates as a whole"
+REPLACED = "stands in the same place instead"
+NO_KERNEL = "runs no kernel"
+NO_COUNTERPART = "no counterpart found"
+PARAMETER_GRADIENT = "stores a parameter's gradient, which the other side does not record"
+NOT_PAIRED = "outside the steps that both runs recorded"
+NO_PHASE = "phase not known"
+
+CONFIDENCE = {
+    SHAPES_AGREE: 0.95,
+    SAME_PLACE: 0.85,
+    SAME_PARAMETER: 0.9,
+    FORK: 0.7,
+    WHOLE_UPDATE: 0.6,
+    PLACE_ONLY: 0.6,
+    REPLACED: 0.5,
+    NEIGHBOUR: 0.4,
+    EQUAL_BRANCHES: 0.3,
+}
+"""How far a reason can be trusted, 0 to 1; judged on labelled recordings, not a probability."""
+
+
+@dataclass(frozen=True)
+class StepRows:
+    """The rows of a pair of steps in order of start: left is PyTorch or the reference, right MindSpore or the run."""
+
+    left: Rows
+    right: Rows
+
+
+@dataclass
+class Placement:
+    """The rows of one side of one step and the unit each belongs to.
+
+    Attributes:
+        rows: Row numbers in the ops frame.
+        unit: Unit number within the step, from 0; -1 unmatched.
+        reason: Why, one of the texts of this module.
+    """
+
+    rows: Rows
+    unit: Rows
+    reason: list[str] = field(default_factory=list)
+
+    @classmethod
+    def unmatched(cls, rows: Rows, reason: str) -> Placement:
+        """Place nothing."""
+        return cls(rows, np.full(len(rows), -1, dtype=np.int64), [reason] * len(rows))
+
+
+def joined(parts: list[Placement], offsets: list[int], rows: Rows) -> Placement:
+    """Join the placements of the parts of one step in the order of `rows`; part k's units move by offsets[k]."""
+    unit = np.concatenate([np.where(p.unit >= 0, p.unit + o, -1) for p, o in zip(parts, offsets, strict=True)])
+    reason = [reason for part in parts for reason in part.reason]
+    place = {int(row): at for at, row in enumerate(np.concatenate([part.rows for part in parts]))}
+    order = [place[int(row)] for row in rows]
+    return Placement(rows, unit[order].astype(np.int64), [reason[at] for at in order])
+
+
+def keep_two_sided(left: Placement, right: Placement) -> None:
+    """Unmatch, in place, the rows of units that only one side has."""
+    both = np.intersect1d(left.unit, right.unit)
+    for side in (left, right):
+        lonely = (side.unit >= 0) & ~np.isin(side.unit, both)
+        for at in np.flatnonzero(lonely):
+            side.reason[at] = NO_COUNTERPART
+        side.unit[lonely] = -1

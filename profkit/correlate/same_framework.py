@@ -1,0 +1,111 @@
+"""Alignment of two runs of one framework (before and after a change) by their sequences of operators.
+
+Equal operators pair in order. What stands in the same gap on both sides replaces each other and is one unit. Operators
+that only the run has join a neighbour: a repetition joins the operator it repeats, light work the operator it prepares
+or finishes; a heavy operator of a kind that is not around stays unmatched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from profkit.correlate.executions import StepPair, rows_of
+from profkit.correlate.neighbours import Neighbourhood
+from profkit.correlate.placement import (
+    NO_COUNTERPART,
+    REPLACED,
+    SAME_PLACE,
+    SHAPES_AGREE,
+    Placement,
+    Rows,
+    StepRows,
+    joined,
+)
+from profkit.correlate.sequence import common_sequence
+
+Ints = npt.NDArray[np.int64]
+
+
+class SequenceAligner:
+    """Aligns steps of two runs of one framework.
+
+    Args:
+        ref, run: Identified ops frames.
+        level: Level of the rows that stand for the work.
+    """
+
+    def __init__(self, ref: pd.DataFrame, run: pd.DataFrame, level: str) -> None:
+        self._frames = (ref, run)
+        self._level = level
+        self._types = _common_codes(
+            [ops["op_type"].astype(object).fillna(ops["name"].astype(object)) for ops in self._frames]
+        )
+        self._shapes = _common_codes([ops["input_shapes"].astype(object) for ops in self._frames])
+        self._phases = [ops["phase"].astype(object).where(ops["phase"].notna(), "").to_numpy() for ops in self._frames]
+        self._classes = run["op_class"].astype(object).to_numpy()
+
+    def rows(self, pair: StepPair) -> StepRows:
+        """Give the rows of one pair of steps."""
+        ref, run = self._frames
+        return StepRows(
+            rows_of(ref, pair.left_rank, pair.left_step, self._level),
+            rows_of(run, pair.right_rank, pair.right_step, self._level),
+        )
+
+    def sequence(self, rows: StepRows) -> Hashable:
+        """Give what pairs of steps share that align alike."""
+        both = zip((rows.left, rows.right), self._types, self._shapes, self._phases, strict=True)
+        return tuple((tuple(t[r]), tuple(s[r]), tuple(p[r])) for r, t, s, p in both)
+
+    def align(self, rows: StepRows) -> tuple[Placement, Placement]:
+        """Place the rows of one pair of steps, phase by phase."""
+        parts: list[tuple[Placement, Placement]] = []
+        offsets, units = [], 0
+        phases = [self._phases[side][part] for side, part in enumerate((rows.left, rows.right))]
+        for phase in dict.fromkeys([*phases[0], *phases[1]]):
+            left, right = self._part(rows.left[phases[0] == phase], rows.right[phases[1] == phase], str(phase))
+            parts.append((left, right))
+            offsets.append(units)
+            units += int(max(left.unit.max(initial=-1), right.unit.max(initial=-1))) + 1
+        if not parts:
+            return Placement.unmatched(rows.left, NO_COUNTERPART), Placement.unmatched(rows.right, NO_COUNTERPART)
+        return (
+            joined([left for left, _ in parts], offsets, rows.left),
+            joined([right for _, right in parts], offsets, rows.right),
+        )
+
+    def _part(self, ref_rows: Rows, run_rows: Rows, phase: str) -> tuple[Placement, Placement]:
+        ref_keys = (self._types[0][ref_rows], self._shapes[0][ref_rows])
+        run_keys = (self._types[1][run_rows], self._shapes[1][run_rows])
+        ref_at, run_at = common_sequence(ref_keys, run_keys)
+        ref = Placement.unmatched(ref_rows, NO_COUNTERPART)
+        run = Placement.unmatched(run_rows, NO_COUNTERPART)
+        for unit, (left, right) in enumerate(zip(ref_at, run_at, strict=True)):
+            agree = ref_keys[1][left] == run_keys[1][right] >= 0
+            for side, at in ((ref, left), (run, right)):
+                side.unit[at], side.reason[at] = unit, SHAPES_AGREE if agree else SAME_PLACE
+        _pair_gaps(ref, run, ref_at, run_at)
+        around = Neighbourhood(run_keys[0], self._classes[run_rows].tolist(), backward=phase == "backward")
+        around.adopt(run.unit, run.reason)
+        return ref, run
+
+
+def _common_codes(columns: list[pd.Series[str]]) -> list[Ints]:
+    codes, _ = pd.factorize(pd.concat(columns, ignore_index=True))
+    return np.split(codes.astype(np.int64), [len(columns[0])])
+
+
+def _pair_gaps(ref: Placement, run: Placement, ref_at: Ints, run_at: Ints) -> None:
+    """Make one unit, in place, of what stands unpaired between the same two pairs on both sides."""
+    bounds = zip([-1, *ref_at], [*ref_at, len(ref.rows)], [-1, *run_at], [*run_at, len(run.rows)], strict=True)
+    unit = len(ref_at)
+    for ref_from, ref_to, run_from, run_to in bounds:
+        if ref_to - ref_from > 1 and run_to - run_from > 1:
+            for side, first, last in ((ref, ref_from, ref_to), (run, run_from, run_to)):
+                side.unit[first + 1 : last] = unit
+                side.reason[first + 1 : last] = [REPLACED] * (last - first - 1)
+            unit += 1

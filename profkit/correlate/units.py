@@ -1,0 +1,189 @@
+"""The units of a PyTorch run: pieces of work as MindSpore would name them, made of top-level operators.
+
+In forward and recompute a unit is one top-level operator with all that is nested in it. In backward it is what the
+autograd engine ran for one forward unit: the nodes of `aten::linear` (AddmmBackward0, TBackward0, ViewBackward0) are
+one unit, and so are those of a loss. Gradient accumulation has no counterpart in MindSpore and forms no unit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from profkit.correlate.tensor_shapes import Shape, ShapeSet, product_shapes, shapes_of
+from profkit.vocabulary.decomposition import Decomposition, by_name, decomposition, repeated, united
+
+Rows = npt.NDArray[np.int64]
+
+_EVALUATE = "autograd::engine::evaluate_function: "
+_ACCUMULATE = "AccumulateGrad"
+
+# What it costs to leave a unit without a counterpart: nothing for what runs no kernel, much for what defines a network.
+_SKIP_COST = {
+    "view": 0.0,
+    "copy": 0.2,
+    "fill": 0.5,
+    "conv": 8.0,
+    "matmul": 8.0,
+    "norm": 8.0,
+    "embedding": 8.0,
+    "rnn": 8.0,
+    "softmax": 5.0,
+    "pool": 5.0,
+    "gelu": 5.0,
+    "loss": 5.0,
+}
+_SKIP_OTHER = 1.5
+
+
+def _skip_cost(op_class: str | None) -> float:
+    return _SKIP_OTHER if op_class is None else _SKIP_COST.get(op_class, _SKIP_OTHER)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One piece of work of the PyTorch side.
+
+    Attributes:
+        rows: Its top-level rows in the ops frame, in order of start.
+        phase: forward, backward or recompute.
+        operators: Names of these rows.
+        decomposition: The kernels it may become.
+        shapes: Shapes of all tensors it and what is nested in it read or write.
+        accumulated: Shapes of the gradients that the autograd engine added up after it, where a tensor was used twice.
+        op_class: Class of its heaviest row.
+        skip_cost: What it costs to leave it without a counterpart; nothing if it ran no kernel.
+    """
+
+    rows: tuple[int, ...]
+    phase: str
+    operators: tuple[str, ...]
+    decomposition: Decomposition
+    shapes: ShapeSet
+    accumulated: tuple[Shape, ...]
+    op_class: str | None
+    skip_cost: float
+
+    @property
+    def kind(self) -> tuple[str, tuple[str, ...], int, frozenset[Shape]]:
+        """What two units share that must be treated alike."""
+        return (self.phase, self.operators, len(self.accumulated), self.shapes.shapes)
+
+
+def top_level_rows(ops: pd.DataFrame) -> Rows:
+    """Give for each host row the row of the top-level operator it is nested in; -1 for device rows.
+
+    A row is top-level if nothing encloses it, if what encloses it runs in another phase (recomputation inside
+    backward), or if it is a node the autograd engine evaluates.
+    """
+    parent = ops["parent"].to_numpy()
+    phase = ops["phase"].cat.codes.to_numpy()
+    names = ops["name"].cat
+    evaluated = names.categories.str.startswith(_EVALUATE)
+    is_top = (parent < 0) | (phase != phase[parent]) | np.take(evaluated, names.codes)
+    pointer = np.where(is_top, np.arange(len(ops)), parent)
+    while True:
+        further = pointer[pointer]
+        if np.array_equal(further, pointer):
+            break
+        pointer = further
+    return np.where((ops["level"] == "host").to_numpy(), pointer, -1).astype(np.int64)
+
+
+class TorchUnits:
+    """Cuts the steps of a PyTorch run into units.
+
+    Args:
+        ops: Identified ops frame of a PyTorch run.
+    """
+
+    def __init__(self, ops: pd.DataFrame) -> None:
+        self._names = ops["name"].astype(str).to_numpy()
+        self._shapes = ops["input_shapes"].astype(object).where(ops["input_shapes"].notna(), "").to_numpy()
+        self._classes = ops["op_class"].astype(object).to_numpy()
+        self._parents = ops["parent"].to_numpy()
+        self._forward_op = ops["forward_op"].to_numpy()
+        self.top_level = top_level_rows(ops)
+        order = np.argsort(self.top_level, kind="stable")
+        bounds = np.searchsorted(self.top_level[order], np.arange(len(ops) + 1))
+        self._nested = [order[bounds[row] : bounds[row + 1]] for row in range(len(ops))]
+
+    def units(self, rows: Rows, phase: str) -> list[Unit]:
+        """Give the units of one phase of one step.
+
+        Args:
+            rows: Its top-level rows in order of start.
+            phase: The phase they run in.
+        """
+        if phase != "backward":
+            return [self._unit(members, phase) for members in self._with_counters(rows)]
+        gathered: list[tuple[int, list[int]]] = []
+        for row in map(int, rows):
+            if _ACCUMULATE in self._names[row]:
+                continue
+            forward = self._forward_op[row]
+            differentiated = int(self.top_level[forward]) if forward >= 0 else -1
+            if gathered and differentiated >= 0 and gathered[-1][0] == differentiated:
+                gathered[-1][1].append(row)
+            else:
+                gathered.append((differentiated, [row]))
+        return [self._unit(tuple(members), phase) for _, members in gathered]
+
+    def _with_counters(self, rows: Rows) -> Iterator[tuple[int, ...]]:
+        """Give each row, a batch normalisation together with the count of batches it keeps in front of it."""
+        counter: tuple[int, ...] = ()
+        for row in map(int, rows):
+            if counter and self._classes[row] != "norm":
+                yield counter
+                counter = ()
+            if self._names[row] == "aten::add_" and not shapes_of(self._shapes[row]):
+                counter = (*counter, row)
+            else:
+                yield (*counter, row)
+                counter = ()
+        if counter:
+            yield counter
+
+    def _unit(self, rows: tuple[int, ...], phase: str) -> Unit:
+        nested = np.concatenate([self._nested[row] for row in rows])
+        shapes: set[Shape] = set()
+        for row in nested:
+            tensors = shapes_of(self._shapes[row])
+            shapes.update(tensors, product_shapes(self._names[row], tensors))
+        accumulated = self._accumulated(nested, set(rows))
+        classes: list[str | None] = [self._classes[row] for row in rows]
+        op_class = max(classes, key=_skip_cost)
+        return Unit(
+            rows=rows,
+            phase=phase,
+            operators=tuple(self._names[row] for row in rows),
+            decomposition=self._decomposition(rows, phase, len(accumulated)),
+            shapes=ShapeSet.of(shapes),
+            accumulated=accumulated,
+            op_class=op_class,
+            skip_cost=_skip_cost(op_class) if self._runs_a_kernel(nested) else 0.0,
+        )
+
+    def _runs_a_kernel(self, nested: Rows) -> bool:
+        return any(
+            "::" in self._names[row] and _EVALUATE not in self._names[row] and self._classes[row] != "view"
+            for row in nested
+        )
+
+    def _accumulated(self, nested: Rows, tops: set[int]) -> tuple[Shape, ...]:
+        sums = [row for row in nested if self._names[row] == "aten::add_" and self._parents[row] in tops]
+        return tuple(tensors[0] for row in sums if (tensors := shapes_of(self._shapes[row])))
+
+    def _decomposition(self, rows: Sequence[int], phase: str, accumulations: int) -> Decomposition:
+        kind = "backward" if phase == "backward" else "forward"
+        known = [decomposition(kind, self._names[row]) for row in rows]
+        parts = [part for part in known if part is not None]
+        if not parts:
+            inner = {self._names[row] for top in rows for row in self._nested[top] if row != top}
+            parts = [part for name in sorted(inner) if (part := decomposition("forward", name)) is not None]
+        parts = parts or [by_name(kind, self._names[row]) for row in rows]
+        return united([*parts, repeated("add", accumulations)] if accumulations else parts)
