@@ -246,7 +246,7 @@ class _Totals:
         self.max_rel = max(self.max_rel, float(relative.max()))
         count = int(np.count_nonzero(close))
         self.close += count
-        if count < len(close) and self.first_index is None:
+        if count < len(close) and (self.first_index is None or self.first_index >= start):
             place = int(close.argmin())
             self._note_first(start + (place if places is None else int(places[place])))
 

@@ -42,6 +42,7 @@ class Rule:
     gradient_jump: float
     element_jump: float
     noise_ratio: float
+    gradient_kink: float
     drift_units: float
 
 
@@ -74,32 +75,31 @@ def held_precision(values: NDArray[Any]) -> str | None:
     """Say which 16-bit format a float32 array was computed in before it was widened, if its bits show it.
 
     Frameworks and scripts widen bfloat16 and float16 to float32 when they save. Then no value uses the lower mantissa
-    bits while all bits of the narrow format's mantissa are in use.
+    bits, all bits of the narrow mantissa are in use, and small values are finer grained than large ones.
 
     Returns:
-        "bfloat16" or "float16"; None for a genuine float32, for other dtypes, for whole numbers (which fit a narrow
-        format by nature) and where there are too few values to tell.
+        "bfloat16" or "float16"; None for a genuine float32, for other dtypes, and for multiples of one step (whole
+        numbers, dequantised values, rounding noise), which fit a narrow format by nature.
     """
     if values.dtype.newbyteorder("=") != np.float32:
         return None
-    used = 0
-    fraction = False
-    largest = 0.0
-    smallest = np.inf
+    used, highest, smallest, finest = 0, -1000, 1000, 1000
     for x in _finite_pieces(values):
         used |= int(np.bitwise_or.reduce(x.view(np.uint32)))
         if used & 0x1FFF:
             return None
-        fraction = fraction or bool((x != np.rint(x)).any())
-        magnitude = np.abs(x[x != 0])
-        if len(magnitude):
-            largest, smallest = max(largest, float(magnitude.max())), min(smallest, float(magnitude.min()))
-    if not fraction:
-        return None
-    if used & 0xFFFF == 0:
-        return "bfloat16" if used & 0x7F0000 == 0x7F0000 else None
-    fits_float16 = largest <= 65504 and smallest >= 2.0**-24
-    return "float16" if fits_float16 and used & 0x7FE000 == 0x7FE000 else None
+        fraction, exponent = np.frexp(x[x != 0])
+        digits = (fraction * 2.0**24).astype(np.int64)
+        lowest_digit = np.frexp((digits & -digits).astype(np.float64))[1] - 1
+        highest = max(highest, int(exponent.max(initial=-1000)))
+        smallest = min(smallest, int(exponent.min(initial=1000)))
+        finest = min(finest, int((exponent - 24 + lowest_digit).min(initial=1000)))
+    for name, unused, mantissa, bits in (("bfloat16", 0xFFFF, 0x7F0000, 7), ("float16", 0x1FFF, 0x7FE000, 10)):
+        in_range = name == "bfloat16" or (highest <= 16 and smallest >= -23)
+        if used & unused == 0 and in_range:
+            full, floating = used & mantissa == mantissa, finest < highest - 1 - bits
+            return name if full and floating else None
+    return None
 
 
 def _finite_pieces(values: NDArray[Any]) -> Iterator[NDArray[np.float32]]:

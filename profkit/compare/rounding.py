@@ -76,12 +76,14 @@ class Yardstick:
         scale: What was upstream.
         tolerance: The user's limits, which then decide alone.
         sibling_rms: Largest root mean square among the tensors of its module, for gradients; else 0.
+        kink: Relative difference that a flipped ReLU or max-pool may leave, for gradients behind one; else 0.
     """
 
     limit: float
     scale: Scale = field(default_factory=Scale)
     tolerance: Tolerance | None = None
     sibling_rms: float = 0.0
+    kink: float = 0.0
 
 
 def decide(comparison: Comparison, yardstick: Yardstick) -> Finding:
@@ -158,18 +160,31 @@ def _integers_differ(comparison: Comparison, metrics: Metrics) -> str:
 
 def _by_rounding(comparison: Comparison, metrics: Metrics, precision: Precision, yardstick: Yardstick) -> Finding:
     difference, dtypes, note, gain = _difference(metrics), comparison.dtypes, "", 1.0
-    if _excess(difference, precision, yardstick) > 1:
+    excess = _excess(difference, precision, yardstick)
+    noise = excess > 1 and _is_noise_of_nothing(metrics, precision, yardstick)
+    if excess > 1 and not noise:
         dtypes, precision, gain, note = _second_look(comparison, precision)
+        excess = _excess(difference, precision, yardstick)
     figures = _figures(comparison, metrics, precision, yardstick, gain)
-    if _excess(difference, precision, yardstick) <= gain:
-        status, remark = _within_rounding(difference, precision)
-    elif _is_noise_of_nothing(metrics, precision, yardstick):
+    if noise:
         status = "undecidable"
         remark = f" Both are rounding noise beside the {yardstick.sibling_rms:.3g} of their module: the gradient is 0."
+    elif excess <= gain:
+        status, remark = _within_rounding(difference, precision)
+    elif difference.e <= yardstick.kink:
+        status = "undecidable"
+        remark = " A fault, or a ReLU or max-pool that rounding sent to the other side of its kink: both do this."
     else:
         status, remark = "mismatch", ""
-    reason = f"{figures}{remark}{note}"
-    return Finding(status, reason, status == "mismatch", judged=True, difference=difference, dtypes=dtypes)
+    return Finding(
+        status,
+        f"{figures}{remark}{note}",
+        diverges=status == "mismatch",
+        judged=True,
+        # Noise around 0 and a flipped ReLU are no measure of the rounding upstream of others.
+        difference=difference if excess <= gain or status == "mismatch" else Difference(),
+        dtypes=dtypes,
+    )
 
 
 def _is_noise_of_nothing(metrics: Metrics, precision: Precision, yardstick: Yardstick) -> bool:

@@ -59,13 +59,19 @@ class _Course:
 
     def follow(self, comparisons: Sequence[Comparison], positions: Sequence[int]) -> dict[int, Verdict]:
         """Judge the pairs at these positions one after the other."""
-        largest_rms = _largest_rms_by_module(comparisons[position] for position in positions)
+        measured = [comparisons[position] for position in positions]
+        siblings = _largest_rms_by_module(measured)
+        nearest_module = measured[0].module if measured else None
         verdicts = {}
-        for position in positions:
-            comparison = comparisons[position]
-            owned = comparison.tensor.io == "gradient"
-            sibling_rms = largest_rms.get(comparison.module or "", 0.0) if owned else 0.0
-            finding = decide(comparison, replace(self.yardstick, sibling_rms=sibling_rms))
+        for position, comparison in zip(positions, measured, strict=True):
+            yardstick = self.yardstick
+            if comparison.tensor.io == "gradient":
+                sibling_rms = siblings.get(comparison.module or "", 0.0)
+                # No activation stands between the module nearest the loss and the loss.
+                behind_kinks = not self.follows and comparison.module != nearest_module
+                kink = rule().gradient_kink if behind_kinks else 0.0
+                yardstick = replace(yardstick, sibling_rms=sibling_rms, kink=kink)
+            finding = decide(comparison, yardstick)
             verdicts[position] = _verdict(self, comparison, finding)
             self._pass(position, comparison, finding)
         return verdicts
