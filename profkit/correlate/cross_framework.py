@@ -95,19 +95,17 @@ class FrameworkAligner:
         return torch, mindspore
 
     def _network_parts(self, rows: StepRows) -> list[tuple[Placement, Placement]]:
-        phases = self._phase[rows.right]
-        known = np.isin(phases, ALIGNED_PHASES)
-        network, strange = rows.right[known], rows.right[~known & (phases != "optimizer")]
+        empty = np.array([], dtype=np.int64)
+        network = rows.right[self._phase[rows.right] != "optimizer"]
         if self._is_scheduled(network):
-            parts = [self._part(rows.left, network, ALIGNED_PHASES)]
+            parts, strange = [self._part(rows.left, network, ALIGNED_PHASES)], empty
         else:
             phases = self._phase[network]
             parts = [self._part(rows.left, network[phases == phase], (phase,)) for phase in ALIGNED_PHASES]
-        empty = np.array([], dtype=np.int64)
-        parts.append((Placement.unmatched(empty, NO_PHASE), Placement.unmatched(strange, NO_PHASE)))
-        torch_phases = self._torch_phase[rows.left]
+            strange = network[~np.isin(phases.astype(str), ALIGNED_PHASES)]
+        torch_phases = self._torch_phase[rows.left].astype(str)
         unknown = rows.left[~np.isin(torch_phases, (*ALIGNED_PHASES, "optimizer"))]
-        parts.append((Placement.unmatched(unknown, NO_PHASE), Placement.unmatched(empty, NO_PHASE)))
+        parts.append((Placement.unmatched(unknown, NO_PHASE), Placement.unmatched(strange, NO_PHASE)))
         return parts
 
     def _is_scheduled(self, kernels: Rows) -> bool:
@@ -136,11 +134,12 @@ class FrameworkAligner:
             ).adopt(owner, reasons)
         close_forks(units, kernels, owner, reasons)
         mindspore = Placement(kernel_rows, owner, reasons)
-        return self._torch_placement(torch_rows[np.isin(phase_of, phases)], units, mindspore), mindspore
+        return self._torch_placement(torch_rows[np.isin(phase_of.astype(str), phases)], units, mindspore), mindspore
 
     def _told_phase(self, row: int) -> str:
         """Give the phase that the name itself tells; an expanded kernel runs in either."""
-        return "" if self._names[row].startswith(_EXPANDED_SCOPE) else str(self._phase[row])
+        expanded = self._names[row].startswith(_EXPANDED_SCOPE)
+        return "" if expanded or self._phase[row] not in ALIGNED_PHASES else str(self._phase[row])
 
     def _torch_placement(self, rows: Rows, units: list[Unit], mindspore: Placement) -> Placement:
         unit_of = {row: number for number, unit in enumerate(units) for row in unit.rows}
