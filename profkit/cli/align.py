@@ -13,6 +13,8 @@ from profkit.errors import ProfkitError
 from profkit.progress import Progress
 from profkit.run import Run, load
 
+_READING = ("group", "side", "step", "dur_ns", "name", "op_class", "phase", "module", "confidence", "reason")
+
 
 @click.command()
 @click.argument("ref", type=INPUT)
@@ -21,7 +23,8 @@ from profkit.run import Run, load
 def command(*, invocation: Invocation, ref: Path, run: Path) -> int:
     """Operators of two runs, aligned: one row an execution, equal groups do the same work.
 
-    Group -1 holds what has no counterpart. The two runs may be PyTorch and MindSpore, or one before and one after a fix.
+    Group -1 holds what has no counterpart. The two runs may be PyTorch and MindSpore, or one before and one after a
+    fix.
 
     \b
     profkit align torch_run/ mindspore_run/ -o alignment.csv
@@ -34,7 +37,7 @@ def command(*, invocation: Invocation, ref: Path, run: Path) -> int:
     unmatched = alignment[alignment["group"] < 0].groupby("side", observed=True).size()
     counts = ", ".join(f"{count:,} of {side}" for side, count in unmatched.items()) or "none"
     invocation.say(f"{alignment['group'].nunique() - int(len(unmatched) > 0):,} groups; unmatched executions: {counts}")
-    invocation.give(alignment)
+    invocation.give(alignment, reading=_READING)
     return invocation.exit_code({"issues": bool(reference.issues or judged.issues)})
 
 

@@ -13,6 +13,8 @@ from profkit.progress import Progress
 from profkit.run import Run, load
 from profkit.schema import PARITY_STATUS
 
+_READING = ("name_a", "name_b", "status", "shape_a", "dtype_a", "max_abs", "rel_l2", "close_ratio", "reason")
+
 
 @click.command()
 @click.argument("a", type=INPUT)
@@ -51,7 +53,7 @@ def command(
     for row in first.itertuples(index=False):
         invocation.say(f"first divergence: {row.name_a}: {row.reason}")
     shown = parity[parity["status"].isin(only)].reset_index(drop=True) if only else parity
-    invocation.give(shown)
+    invocation.give(shown, reading=_READING)
     return invocation.exit_code({"parity": bool((parity["status"] != "match").any()), "issues": bool(issues)})
 
 

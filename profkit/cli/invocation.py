@@ -77,15 +77,22 @@ class Invocation:
         if len(grave) > _ISSUES_SHOWN:
             self.say(f"  and {len(grave) - _ISSUES_SHOWN} more: see `profkit inspect`")
 
-    def give(self, frame: pd.DataFrame, *, text: str | None = None) -> None:
+    def give(self, frame: pd.DataFrame, *, text: str | None = None, reading: Sequence[str] = ()) -> None:
         """Write a result to the file of -o in the format of its suffix, else to stdout in the format of --format.
 
         Args:
             frame: The result.
             text: What stands for the frame in text format; None for a table of it.
+            reading: Columns that suffice to read the frame as text on stdout; every other format has all of them.
         """
         form = format_of(self.out) if self.out is not None else self.form
-        content = (text + "\n").encode() if form == "text" and text is not None else render(frame, form)
+        if form == "text" and text is not None:
+            content = (text + "\n").encode()
+        elif form == "text" and self.out is None and reading:
+            content = render(frame[list(reading)], form)
+            self.say(f"{len(reading)} of {len(frame.columns)} columns; --format csv or -o FILE gives all of them")
+        else:
+            content = render(frame, form)
         if self.out is None:
             click.get_binary_stream("stdout").write(content)
             click.get_binary_stream("stdout").flush()

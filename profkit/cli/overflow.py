@@ -11,6 +11,8 @@ from profkit.errors import ProfkitError
 from profkit.overflow import hunt
 from profkit.run import load
 
+_READING = ("iteration", "order", "role", "module", "op_type", "nan", "pos_inf", "neg_inf", "reason", "op")
+
 
 @click.command()
 @click.argument("dump", type=INPUT)
@@ -19,7 +21,8 @@ from profkit.run import load
 def command(*, invocation: Invocation, dump: Path, origins: bool) -> int:
     """Origins of NaN and Inf in a dump, in execution order, with what they spread to.
 
-    DUMP is a MindSpore dump directory at any level (dump root, rank, net, graph or iteration). A clean dump gives no row.
+    DUMP is a MindSpore dump directory at any level (dump root, rank, net, graph or iteration). A clean dump gives no
+    row.
 
     \b
     profkit overflow dump/
@@ -34,5 +37,5 @@ def command(*, invocation: Invocation, dump: Path, origins: bool) -> int:
     found = overflow["role"] == "origin"
     operators = loaded.tensors["op"].nunique()
     invocation.say(f"{int(found.sum())} origin(s) among {operators:,} dumped operators and parameters")
-    invocation.give((overflow[found] if origins else overflow).reset_index(drop=True))
+    invocation.give((overflow[found] if origins else overflow).reset_index(drop=True), reading=_READING)
     return invocation.exit_code({"overflow": bool(found.any()), "issues": bool(loaded.issues)})
