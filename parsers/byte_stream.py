@@ -25,6 +25,7 @@ _ZLIB_ERRORS: tuple[type[Exception], ...] = (zlib.error, _ZLIB.error)
 GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_CONTAINER = 31
 _READ_BYTES = 1 << 20
+_CAREFUL_BYTES = 1 << 8
 
 
 class ByteStream:
@@ -42,6 +43,8 @@ class ByteStream:
         self._packed = self._file.read(_READ_BYTES)
         self.compressed = self._packed.startswith(GZIP_MAGIC)
         self._inflate: Any = _ZLIB.decompressobj(_GZIP_CONTAINER) if self.compressed else None
+        self._member_start = 0
+        self._member_given = 0
         self._at_end = False
         self.issues: list[ImportIssue] = []
 
@@ -80,13 +83,32 @@ class ByteStream:
         exhausted = not self._packed
         try:
             piece: bytes = self._inflate.decompress(self._packed, size)
-        except _ZLIB_ERRORS as error:
-            self._stop(Severity.DATA_LOSS, f"the gzip archive is corrupt ({error}): the rest was not read")
-            return b""
+        except _ZLIB_ERRORS:
+            self._stop(Severity.DATA_LOSS, "the gzip archive is corrupt: the rest of it was not read")
+            return self._before_damage()
+        self._member_given += len(piece)
         self._packed = self._inflate.unconsumed_tail
         if exhausted and not piece and not self._inflate.eof:
             self._stop(Severity.DATA_LOSS, "the gzip archive is cut: its end is missing")
         return piece
+
+    def _before_damage(self) -> bytes:
+        """Give what the archive holds between the bytes given so far and its damage.
+
+        An inflater that fails keeps what it had unpacked from that piece to itself, so the archive is unpacked anew in
+        small pieces.
+        """
+        inflate = zlib.decompressobj(_GZIP_CONTAINER)
+        skip, kept = self._member_given, bytearray()
+        self._file.seek(self._member_start)
+        while packed := self._file.read(_CAREFUL_BYTES):
+            try:
+                piece = inflate.decompress(packed)
+            except zlib.error:
+                break
+            kept += piece[skip:]
+            skip = max(0, skip - len(piece))
+        return bytes(kept)
 
     def _next_member(self) -> bool:
         """Go on with the next archive of a concatenation; false at the end."""
@@ -99,6 +121,7 @@ class ByteStream:
                 self._stop(Severity.INFO, "bytes after the end of the gzip archive were ignored")
             return False
         self._packed = rest
+        self._member_start, self._member_given = self._file.tell() - len(rest), 0
         self._inflate = _ZLIB.decompressobj(_GZIP_CONTAINER)
         return True
 

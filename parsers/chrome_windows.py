@@ -139,6 +139,7 @@ class EventWindows:
         )
         self._document = msgspec.json.Decoder(document)
         self._number = 0
+        self._saw_event = False
         self.header: dict[str, Any] = {}
         self.is_object = False
         self.damage = DamageLog(path)
@@ -180,7 +181,8 @@ class EventWindows:
         skipped = len(_BYTE_ORDER_MARK) if text.startswith(_BYTE_ORDER_MARK) else 0
         skipped += len(text[skipped:]) - len(text[skipped:].lstrip(_BLANK))
         if not text[skipped:]:
-            raise UnreadableInputError(f"{self._path}: the file is empty", "record or copy the trace again")
+            what = "nothing could be unpacked from the gzip archive" if stream.issues else "the file is empty"
+            raise UnreadableInputError(f"{self._path}: {what}", "record or copy the trace again")
         if text[skipped : skipped + 1] == b"[":
             return text[skipped + 1 :], skipped + 1
         if text[skipped : skipped + 1] != b"{":
@@ -275,7 +277,7 @@ class EventWindows:
             return self._numbered(self._events.decode(b"[" + text))
         except _DECODE_ERRORS:
             saved = self._salvage(text, offset, final=True)
-        if not self._number and not (saved.closed and saved.consumed == 1):
+        if not self._saw_event and not (saved.closed and saved.consumed == 1):
             raise UnreadableInputError(
                 f"{self._path}: no whole trace event in it: damaged, cut or no trace", "record or copy the trace again"
             )
@@ -286,6 +288,7 @@ class EventWindows:
     def _numbered(self, events: list[Any]) -> Window:
         first = self._number
         self._number += len(events)
+        self._saw_event = self._saw_event or bool(events)
         return Window(events, range(first, self._number))
 
     def _read_trailer(self, text: bytes, offset: int) -> None:
@@ -364,6 +367,7 @@ class EventWindows:
         saved.events.append(event)
         saved.numbers.append(self._number)
         self._number += 1
+        self._saw_event = True
         return end
 
     def _decode_one(self, text: bytes, byte: int) -> Any | None:

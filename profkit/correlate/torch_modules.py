@@ -2,8 +2,8 @@
 
 The recorder numbers the objects of a class in the order of their first call within one recording, so Linear_7 is one
 object throughout a trace, but another one in the next trace. A path that holds across traces and steps is made of
-classes and places: `VisionTransformer.Block_2.Mlp.Linear_1` is the second Linear of the only Mlp of the third Block. The
-place counts the objects of one class below one parent by their first call; it is left out where there is only one.
+classes and places: `VisionTransformer.Block_2.Mlp.Linear_1` is the second Linear of the only Mlp of the third Block.
+The place counts the objects of one class below one parent by their first call; it is left out where there is only one.
 Attribute names (`blocks.2.mlp.fc2`) are not in the trace.
 """
 
