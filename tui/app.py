@@ -64,9 +64,9 @@ class ProfkitApp(App[None]):
         self._history: list[str] = []
         self._selected_operator = -1
 
-    def on_mount(self) -> None:
-        """Start loading."""
-        self.push_screen(LoadingScreen(self._opening_title))
+    async def on_mount(self) -> None:
+        """Start loading, once there is a line that can tell of it."""
+        await self.push_screen(LoadingScreen(self._opening_title))
         self._opening = self._open()
 
     @work(thread=True, exit_on_error=False, group="open")

@@ -36,6 +36,7 @@ class ViewScreen(Screen[None]):
         title: What session this is.
     """
 
+    AUTO_FOCUS = "FrameTable"
     BINDINGS = bindings("view")
 
     class OperatorChosen(Message):
@@ -75,10 +76,6 @@ class ViewScreen(Screen[None]):
         yield filter_input
         yield Static(id="status", markup=False)
         yield Footer(show_command_palette=False, compact=True)
-
-    def on_mount(self) -> None:
-        """Give the keys to the table."""
-        self.table.focus()
 
     @property
     def table(self) -> FrameTable:

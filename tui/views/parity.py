@@ -19,10 +19,10 @@ from profkit.tui.widgets.table_column import count_column, number_column, text_c
 COLUMNS = (
     text_column("name_a", "name a", short="a", max_width=30, keep_tail=True),
     verdict_column("status", "status", PARITY),
-    verdict_column("first_divergence", "divergence", FIRST_DIVERGENCE),
+    verdict_column("first_divergence", "first", FIRST_DIVERGENCE),
     number_column("max_abs", "max abs"),
-    number_column("max_rel", "max rel"),
     number_column("cosine", "cosine"),
+    number_column("max_rel", "max rel"),
     number_column("rel_l2", "rel L2"),
     number_column("jump", "jump"),
     count_column("nan_a", "NaN a"),

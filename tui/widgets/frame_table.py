@@ -27,6 +27,10 @@ from profkit.tui.widgets.table_column import TableColumn, fitted
 
 _HEADER_LINES = 1
 _CURSOR_MARK = "▸"
+
+# Every segment has a style: Textual's filter for NO_COLOR fails on a segment that has none.
+_PLAIN = Style.null()
+
 _STYLES = ("header", "header-cursor", "cursor-row", "cursor-cell", "empty", "bad", "warning", "good", "muted")
 
 
@@ -273,10 +277,10 @@ class FrameTable(ScrollView, can_focus=True):
         if y == _HEADER_LINES and not len(self.order):
             text = self._when_empty if self.row_filter is None else "No row fulfils the filter; Esc clears it."
             return self._line([Segment(" " * GUTTER + text, self._style("empty"))])
-        return Strip.blank(self.size.width)
+        return Strip.blank(self.size.width, _PLAIN)
 
     def _header(self) -> Strip:
-        segments = [Segment(" " * GUTTER)]
+        segments = [Segment(" " * GUTTER, _PLAIN)]
         for place in self.placed:
             column = self.columns[place.column]
             mark = ""
@@ -284,24 +288,24 @@ class FrameTable(ScrollView, can_focus=True):
                 mark = " ▾" if self.sort.descending else " ▴"
             name = "header-cursor" if place.column == self.cursor_column else "header"
             title = fitted(column.title, place.width - len(mark), right=column.is_numeric)
-            segments += [Segment(title + mark, self._style(name)), Segment(" " * GAP)]
+            segments += [Segment(title + mark, self._style(name)), Segment(" " * GAP, _PLAIN)]
         return self._line(segments).apply_style(self._style("header"))
 
     def _row(self, place: int) -> Strip:
         is_cursor = place == self.cursor_place
-        segments = [Segment(fitted(_CURSOR_MARK if is_cursor else "", GUTTER))]
+        segments = [Segment(fitted(_CURSOR_MARK if is_cursor else "", GUTTER), _PLAIN)]
         for placed in self.placed:
             cell = self._pages.cell(place, placed.column, placed.width)
-            style = self._style(cell.tone) if cell.tone else Style.null()
+            style = self._style(cell.tone) if cell.tone else _PLAIN
             if is_cursor and placed.column == self.cursor_column:
                 style += self._style("cursor-cell")
-            segments += [Segment(cell.text, style), Segment(" " * GAP)]
+            segments += [Segment(cell.text, style), Segment(" " * GAP, _PLAIN)]
         line = self._line(segments)
         return line.apply_style(self._style("cursor-row")) if is_cursor else line
 
     def _line(self, segments: list[Segment]) -> Strip:
         # Neighbours of one style become one segment: fewer escape sequences, a shorter way over a remote line.
-        return Strip(Segment.simplify(segments)).adjust_cell_length(self.size.width).crop(0, self.size.width)
+        return Strip(Segment.simplify(segments)).adjust_cell_length(self.size.width, _PLAIN)
 
     def _style(self, name: str) -> Style:
         return self.get_component_rich_style(f"frame-table--{name}", partial=True)

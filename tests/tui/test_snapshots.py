@@ -1,0 +1,33 @@
+"""Pictures of the terminal UI; they change with Textual, so they are compared on the pinned version only."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+import pytest
+
+PINNED_TEXTUAL = "8.2.8"
+
+pytestmark = pytest.mark.skipif(
+    version("textual") != PINNED_TEXTUAL, reason=f"the pictures were drawn with textual {PINNED_TEXTUAL}"
+)
+
+
+@pytest.mark.parametrize(
+    ("size", "keys"),
+    [
+        pytest.param((80, 24), ["j"], id="operators-80x24"),
+        pytest.param((120, 40), ["j"], id="operators-120x40"),
+        pytest.param((80, 24), ["4", "]"], id="parity-80x24"),
+        pytest.param((120, 40), ["2"], id="findings-120x40"),
+        pytest.param((120, 40), ["?"], id="help-120x40"),
+    ],
+)
+def test_picture(app, settle, snap_compare, size, keys):
+    async def press(pilot):
+        await settle(pilot)
+        for key in keys:
+            await pilot.press(key)
+            await settle(pilot)
+
+    assert snap_compare(app, terminal_size=size, run_before=press)

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from profkit.tui.verdicts import PARITY
+from profkit.tui.widgets.column_layout import GAP, GUTTER, first_column_showing, place_columns
+from profkit.tui.widgets.table_column import (
+    count_column,
+    duration_column,
+    fitted,
+    text_column,
+    verdict_column,
+)
+
+
+@given(
+    st.text(alphabet=st.sampled_from("ab 中文ü…e\u0301"), max_size=40), st.integers(0, 20), st.booleans(), st.booleans()
+)
+def test_fitted_text_has_exactly_the_cells_asked_for(text, width, right, keep_tail):
+    assert cell_len(fitted(text, width, right=right, keep_tail=keep_tail)) == width
+
+
+def test_a_cut_is_visible_at_the_end_that_is_cut():
+    assert fitted("abcdef", 4) == "abc…"
+    assert fitted("abcdef", 4, keep_tail=True) == "…def"
+    assert fitted("中中中", 4) == "中 …"
+
+
+def test_text_of_the_data_is_printable_and_bounded():
+    column = text_column("x", "x", max_width=10)
+    assert column.text("\x1b[31mred") == "\\x1b[31mred"
+    assert column.text("[bold]") == "[bold]"
+    assert column.text("a\nb") == "a\\x0ab"
+    assert len(column.text("y" * 10_240)) < 100
+    assert column.cell("y" * 10_240, 10).text.endswith("…")
+
+
+@pytest.mark.parametrize("unknown", [None, np.nan, pd.NA])
+def test_an_unknown_value_is_shown_as_unknown(unknown):
+    for column in (text_column("x", "x"), count_column("x", "x"), duration_column("x", "x", short="x")):
+        assert column.text(unknown) == "-"
+    assert verdict_column("x", "x", PARITY).text(unknown) == ""
+
+
+def test_numbers_stand_to_the_right_and_text_to_the_left():
+    assert duration_column("x", "x", short="x").cell(1_500_000, 10).text == "   1.50 ms"
+    assert text_column("x", "x").cell("a", 4).text == "a   "
+
+
+def test_a_verdict_has_glyph_word_and_tone():
+    cell = verdict_column("x", "x", PARITY).cell("mismatch", 12)
+    assert cell == ("✗ mismatch  ", "bad")
+
+
+def test_a_number_is_left_out_rather_than_cut():
+    columns = [text_column("a", "a"), count_column("b", "b"), text_column("c", "c")]
+    narrow = place_columns(columns, [10, 18, 20], first=1, available=GUTTER + 10 + GAP + 17)
+    assert [place.column for place in narrow] == [0]
+    wide = place_columns(columns, [10, 18, 20], first=1, available=GUTTER + 10 + GAP + 18 + GAP + 7)
+    assert [(place.column, place.width) for place in wide] == [(0, 10), (1, 18), (2, 7)]
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=8), st.integers(0, 90), st.data())
+def test_columns_never_overlap_nor_leave_the_table(widths, available, data):
+    columns = [text_column(str(number), "") for number in range(len(widths))]
+    wanted = data.draw(st.integers(0, len(widths) - 1))
+    first = first_column_showing(columns, widths, 1, wanted, available)
+    end = 0
+    for place in place_columns(columns, widths, first, available):
+        assert place.x >= end
+        end = place.x + place.width
+        assert end <= available
