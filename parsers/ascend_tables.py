@@ -96,11 +96,10 @@ def columns_of_header(header: Sequence[str], table: str) -> dict[str, int] | Non
 def header_of(path: Path) -> list[str]:
     """Give the cells of a file's first line; none if it is no text."""
     with path.open("rb") as file:
-        start = file.read(1 << 16)
-    if b"\0" in start:
+        first = file.readline(1 << 16)
+    if b"\0" in first:
         return []
-    first = start.decode("utf-8-sig", errors="replace").splitlines()[:1]
-    return next(csv.reader(first), [])
+    return next(csv.reader([first.decode("utf-8-sig", errors="replace")]), [])
 
 
 def read_table(path: Path, table: str, progress: Progress) -> CsvTable:

@@ -41,10 +41,6 @@ class _Layout:
     run: Path
     files: dict[str, Path]
 
-    def source(self, name: str) -> str:
-        """Give the path of a file below the run's directory."""
-        return self.files[name].relative_to(self.run).as_posix()
-
 
 @dataclass
 class _Found:
@@ -200,14 +196,14 @@ def _frames(layout: _Layout, found: _Found, rank: int) -> dict[str, pd.DataFrame
     rows = []
     if found.trace is not None:
         marked = found.trace.steps
-        spans = SPANS.build(found.trace.spans.assign(rank=rank, source=layout.source(_TRACE)))
-        rows.append(_host_rows(found.trace, layout.source(_TRACE)))
+        spans = SPANS.build(found.trace.spans.assign(rank=rank, source=str(layout.files[_TRACE])))
+        rows.append(_host_rows(found.trace, str(layout.files[_TRACE])))
     if found.kernels is not None:
-        rows.append(_device_rows(found.kernels, found.trace, layout.source(_KERNELS)))
+        rows.append(_device_rows(found.kernels, found.trace, str(layout.files[_KERNELS])))
     frames = {"ops": _ops(rows, rank), "spans": spans}
     frames["steps"] = _step_frame(found.step_times, marked, rank, layout)
     if found.communication is not None:
-        frames["comm"] = COMM.build(found.communication.assign(rank=rank, source=layout.source(_COMMUNICATION)))
+        frames["comm"] = COMM.build(found.communication.assign(rank=rank, source=str(layout.files[_COMMUNICATION])))
     return frames
 
 
@@ -249,5 +245,5 @@ def _step_frame(times: pd.DataFrame | None, marked: pd.DataFrame, rank: int, lay
         if marked.empty:
             return STEPS.empty()
         times = pd.DataFrame({"step": pd.Series(dtype="int64")})
-    source = layout.source(_STEP_TIMES if _STEP_TIMES in layout.files else _TRACE)
+    source = str(layout.files[_STEP_TIMES if _STEP_TIMES in layout.files else _TRACE])
     return STEPS.build(join_steps(times, marked).assign(rank=rank, how="recorded", source=source))

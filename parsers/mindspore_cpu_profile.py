@@ -94,7 +94,7 @@ class MindSporeCpuProfile:
             executions.assign(
                 op_type=types.astype("category"),
                 input_shapes=shapes.astype("category"),
-                **_constant_columns(times.relative_to(run).as_posix()),
+                **_constant_columns(str(times)),
             )
         )
         frames = {"ops": ops, "memory": _memory(run, issues)}
@@ -221,6 +221,6 @@ def _memory(run: Path, issues: list[ImportIssue]) -> pd.DataFrame:
             "component": "CPU",
             "allocated_bytes": columns["allocated"].ns[known],
             "reserved_bytes": columns["reserved"].ns[known],
-            "source": path.relative_to(run).as_posix(),
+            "source": str(path),
         }
     )

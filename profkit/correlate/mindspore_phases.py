@@ -26,6 +26,8 @@ _MAYBE_GRADIENT = "UnsortedSegmentSum"
 _ASSIGN = re.compile(r"^Assign")
 _EXPANDED = "Expand/"
 _EXPANDED_BACKWARD = re.compile(r"^Expand/_\w*(?:Backward|Grad)/")
+# Cell of TrainOneStepCell that reduces the gradients over the ranks.
+_REDUCES_GRADIENTS = "grad_reducer"
 _UNKNOWN = ""
 
 
@@ -111,7 +113,10 @@ def graph_phases(names: pd.Series[Any], classes: pd.Series[Any], steps: NDArray[
 def _phase_of_name(name: str) -> str | None:
     if _EXPANDED_BACKWARD.match(name):
         return "backward"
-    return _UNKNOWN if name.startswith(_EXPANDED) else phase_of_scope(name)
+    if name.startswith(_EXPANDED):
+        return _UNKNOWN
+    cells = cells_of_scope(name)
+    return "backward" if cells and cells[0].attribute == _REDUCES_GRADIENTS else phase_of_scope(name)
 
 
 def _turning_point(phases: NDArray[np.object_]) -> int:
