@@ -1,0 +1,133 @@
+"""One row an operator: what it cost on either side, whether its numbers agree, whether it overflowed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from profkit.correlate.placement import NO_COUNTERPART
+from profkit.correlate.slow import judged_units
+from profkit.correlate.timing import side_words, timed_rows
+from profkit.correlate.unit_facts import short_names
+from profkit.run import Run
+from profkit.schema import OPERATORS, OVERFLOW_ROLES
+
+_WORST_PARITY = ("mismatch", "shape", "dtype", "missing_a", "missing_b", "unreadable", "undecidable", "match")
+_WORST_OVERFLOW = ("origin", "saturated", "carrier", "unknown", "masked")
+
+
+def operator_rows(
+    alignment: pd.DataFrame,
+    ref: Run | None,
+    run: Run,
+    *,
+    parity: pd.DataFrame | None = None,
+    overflow: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Join what is known about each operator.
+
+    Args:
+        alignment: Frame of schema.ALIGNMENT; may be empty.
+        ref: The reference run; None if there is none.
+        run: The run to be judged.
+        parity: Frame of schema.PARITY; joined by module.
+        overflow: Frame of schema.OVERFLOW; joined by module.
+
+    Returns:
+        Frame of schema.OPERATORS, in order of the units, then what has no counterpart. Times are kernel times, medians
+        over the steps both runs recorded.
+    """
+    parts = []
+    if ref is not None and not alignment.empty:
+        units = judged_units(alignment, ref, run)
+        parts = [_matched(units), *_unmatched(alignment, ref, run)]
+    filled = [part for part in parts if len(part)]
+    if not filled:
+        return OPERATORS.empty()
+    rows = pd.concat([part.astype(object) for part in filled], ignore_index=True)
+    rows = rows.assign(parity=None, max_abs=np.nan, overflow=None)
+    for column, values in (*_parity_of_module(parity).items(), *_overflow_of_module(overflow).items()):
+        rows[column] = rows["module"].map(values)
+    return OPERATORS.build(rows[OPERATORS.names])
+
+
+def _matched(units: pd.DataFrame) -> pd.DataFrame:
+    ref_ns, run_ns = (units[name].round().astype("int64") for name in ("ref_ns", "run_ns"))
+    return pd.DataFrame(
+        {
+            "unit": units.index,
+            "operator": units["ref_operators"],
+            "module": units["module"],
+            "phase": units["phase"],
+            "op_class": units["op_class"],
+            "ref_ops": units["ref_operators"],
+            "run_ops": units["run_operators"],
+            "ref_ns": ref_ns,
+            "run_ns": run_ns,
+            "ratio": run_ns / ref_ns.where(ref_ns > 0).astype("float64"),
+            "impact_ns": run_ns - ref_ns,
+            "flag": units["slow"].map({True: "slow", False: None}),
+            "confidence": units["confidence"],
+            "steps": units["steps"].astype("int64"),
+            "reason": units["reason"],
+        }
+    )
+
+
+def _unmatched(alignment: pd.DataFrame, ref: Run, run: Run) -> list[pd.DataFrame]:
+    """Give what has no counterpart, equal operators of one module and phase as one row, summed within a step."""
+    parts = []
+    for name, flag, word, one in zip(
+        ("ref", "run"), ("missing_op", "extra_op"), side_words(alignment, ref), (ref, run), strict=True
+    ):
+        rows = timed_rows(alignment, word, one)
+        rows = rows[rows["unit"] < 0]
+        keys = pd.DataFrame({key: rows[key].astype(object) for key in ("module", "phase", "op_class", "reason")})
+        keys.insert(0, "operator", short_names(rows["name"]))
+        steps = rows[["rank", "step"]].drop_duplicates().shape[0]
+        by = [keys[column] for column in keys]
+        in_step = rows["dur_ns"].groupby([*by, rows["rank"], rows["step"]], dropna=False, sort=False).sum()
+        middle = (
+            in_step.groupby(level=list(range(len(by))), dropna=False, sort=False).median().rename("ns").reset_index()
+        )
+        times = middle.pop("ns").round().astype("int64")
+        parts.append(
+            middle.assign(
+                unit=-1,
+                ref_ops=middle["operator"] if name == "ref" else None,
+                run_ops=middle["operator"] if name == "run" else None,
+                ref_ns=times if name == "ref" else None,
+                run_ns=times if name == "run" else None,
+                ratio=np.nan,
+                impact_ns=times if name == "run" else -times,
+                flag=middle["reason"].map({NO_COUNTERPART: flag}),
+                confidence=np.nan,
+                steps=steps,
+            )
+        )
+    return parts
+
+
+def _parity_of_module(parity: pd.DataFrame | None) -> dict[str, dict[str, object]]:
+    if parity is None or parity.empty:
+        return {}
+    outputs = parity[parity["module"].notna() & (parity["io"].astype(object) != "gradient")]
+    place = {status: number for number, status in enumerate(_WORST_PARITY)}
+    ordered = outputs.assign(badness=outputs["status"].astype(object).map(place)).sort_values("badness", kind="stable")
+    worst = ordered.drop_duplicates("module")
+    largest = outputs.groupby(outputs["module"].astype(object))["max_abs"].max()
+    return {
+        "parity": dict(zip(worst["module"].astype(object), worst["status"].astype(object), strict=True)),
+        "max_abs": largest.dropna().to_dict(),
+    }
+
+
+def _overflow_of_module(overflow: pd.DataFrame | None) -> dict[str, dict[str, object]]:
+    if overflow is None or overflow.empty:
+        return {}
+    assert set(_WORST_OVERFLOW) == set(OVERFLOW_ROLES)
+    place = {role: number for number, role in enumerate(_WORST_OVERFLOW)}
+    known = overflow[overflow["module"].notna()]
+    ordered = known.assign(badness=known["role"].astype(object).map(place)).sort_values("badness", kind="stable")
+    worst = ordered.drop_duplicates("module")
+    return {"overflow": dict(zip(worst["module"].astype(object), worst["role"].astype(object), strict=True))}

@@ -1,0 +1,123 @@
+"""Findings about time: modules that stand out from their like, and classes of operators that are slow everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from profkit.correlate.slow import judged_units, slow_classes
+from profkit.run import Run
+from profkit.schema import FINDINGS
+
+_MOST_FINDINGS = 50
+_MOSTLY_GAPS = 0.6
+_MORE_KERNELS = 3
+
+
+def slow_findings(operators: pd.DataFrame, alignment: pd.DataFrame, ref: Run, run: Run) -> pd.DataFrame:
+    """Say what became slow, largest effect first.
+
+    Args:
+        operators: Frame of schema.OPERATORS of this alignment; the modules are named as it names them.
+        alignment: Frame of schema.ALIGNMENT.
+        ref: The reference run.
+        run: The run to be judged.
+
+    Returns:
+        Frame of schema.FINDINGS, kind slow, rank from 0. One row a module that has units that stand out (their excess
+        summed), a unit where the module is not known, and a class of operators that is slow as a whole. impact_ns is
+        the excess: what a step would win if the work were slowed down as its like; ratio is the plain one.
+    """
+    units = judged_units(alignment, ref, run)
+    named = operators.drop_duplicates("unit").set_index("unit")["module"].astype(object)
+    units = units.assign(module=named.reindex(units.index).where(lambda module: module.notna(), units["module"]))
+    groups = alignment[alignment["group"] >= 0].groupby("unit")["group"].unique()
+    step = float(units["run_wall_ns"].sum())
+    found = [*_slow_modules(units, step), *_slow_classes(units, step)]
+    found.sort(key=lambda row: -row["impact_ns"])
+    rows = [
+        {**row, "rank": rank, "groups": sorted(int(group) for unit in row["groups"] for group in groups[unit])}
+        for rank, row in enumerate(found[:_MOST_FINDINGS])
+    ]
+    return FINDINGS.from_rows(rows)
+
+
+def _slow_modules(units: pd.DataFrame, step: float) -> list[dict[str, object]]:
+    standing_out = units[units["stands_out"]]
+    place = standing_out["module"].where(standing_out["module"].notna(), standing_out.index.to_series().map(str))
+    rows: list[dict[str, object]] = []
+    for _, members in standing_out.groupby(place):
+        excess = float(members["excess_ns"].sum())
+        if not members["slow"].any():
+            continue
+        worst = members.loc[members["excess_ns"].idxmax()]
+        before, after = members["ref_wall_ns"].sum(), members["run_wall_ns"].sum()
+        phases = " and ".join(dict.fromkeys(members["phase"].dropna().astype(str)))
+        rows.append(
+            {
+                "kind": "slow",
+                "module": worst["module"] if pd.notna(worst["module"]) else None,
+                "op": worst["ref_operators"],
+                "impact_ns": round(excess),
+                "ratio": after / max(before, 1.0),
+                "confidence": 0.9 if (members["confidence"] >= 0.8).any() else 0.6,
+                "groups": list(members.index),
+                "evidence": f"{phases or 'phase unknown'}: {_milliseconds(before)} in the reference, {_milliseconds(after)} here; "
+                f"its like are {worst['usual_ratio']:.1f} times as slow, this {_ratio(worst):.1f} times; "
+                f"{_share(excess, step)} of the step, medians of {int(worst['steps'])} steps",
+                "advice": _advice(worst),
+            }
+        )
+    return rows
+
+
+def _slow_classes(units: pd.DataFrame, step: float) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = []
+    for word, row in slow_classes(units).iterrows():
+        members = units[units["op_class"].astype(object) == word]
+        rows.append(
+            {
+                "kind": "slow",
+                "module": None,
+                "op": f"all {len(members)} {word} operators",
+                "impact_ns": round(row["excess_ns"]),
+                "ratio": row["run_wall_ns"] / max(row["ref_wall_ns"], 1.0),
+                "confidence": 0.7,
+                "groups": list(members.index),
+                "evidence": f"{_milliseconds(row['ref_wall_ns'])} in the reference, {_milliseconds(row['run_wall_ns'])} "
+                f"here; the rest of the run is {row['usual_ratio']:.1f} times as slow; "
+                f"{_share(row['excess_ns'], step)} of the step",
+                "advice": f"the whole class is slower on this side: look for another implementation of {word} "
+                "(data type, layout, fused operator), not at one module",
+            }
+        )
+    return rows
+
+
+def _ratio(unit: Mapping[str, float] | pd.Series) -> float:  # type: ignore[type-arg]
+    return float(unit["run_wall_ns"]) / max(float(unit["ref_wall_ns"]), 1.0)
+
+
+def _advice(unit: pd.Series) -> str:  # type: ignore[type-arg]
+    gaps = 1.0 - unit["run_ns"] / max(unit["run_wall_ns"], 1.0)
+    kernels = f"{int(unit['run_kernels'])} kernels ({_cut(unit['run_operators'])})"
+    if "Cast" in unit["run_operators"]:
+        return f"{kernels}: conversions between data types; keep one data type in this module"
+    if unit["run_kernels"] >= _MORE_KERNELS * max(unit["ref_kernels"], 1):
+        return f"{kernels} do the work of {_cut(unit['ref_operators'])}: use the fused operator, drop repeated work"
+    if gaps > _MOSTLY_GAPS:
+        return f"{kernels}, and {gaps:.0%} of the time between them: the host does not keep up; compile the module"
+    return f"{kernels}: the kernels themselves are slow; look at data type, layout and shapes"
+
+
+def _cut(text: str, most: int = 90) -> str:
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def _milliseconds(nanoseconds: float) -> str:
+    return f"{nanoseconds / 1e6:.3f} ms"
+
+
+def _share(part: float, whole: float) -> str:
+    return f"{part / max(whole, 1.0):.0%}"
