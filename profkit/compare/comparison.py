@@ -50,7 +50,8 @@ class Tensor:
     """One tensor of one side.
 
     Attributes:
-        name: Name as recorded.
+        name: Name of its operator, module or parameter, as recorded.
+        slot: Number among the inputs or outputs.
         io: What it is to its operator (schema.TENSOR_IO).
         dtype: numpy's name of the dtype it was recorded in, "bfloat16" for widened bfloat16; None if not known.
         shape: Lengths of its dimensions; None if not known.
@@ -64,6 +65,12 @@ class Tensor:
     shape: tuple[int, ...] | None = None
     path: str | None = None
     open: Callable[[], NDArray[Any]] | None = None
+    slot: int = 0
+
+    @property
+    def label(self) -> str:
+        """The name, with the slot where it is not the first."""
+        return f"{self.name}:{self.slot}" if self.slot > 0 else self.name
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def compare_tensors(
         left = tensors_a[row_a] if row_a >= 0 else None
         right = tensors_b[row_b] if row_b >= 0 else None
         comparisons.append(_compare(left, right, tolerance, sure=sure, note=note))
-        progress("comparing", comparisons[-1].tensor.name, done / len(pairs))
+        progress("comparing", comparisons[-1].tensor.label, done / len(pairs))
     return _parity_frame(comparisons, judge(comparisons, tolerance), pairs["paired_by"].tolist())
 
 
@@ -108,7 +108,8 @@ def _tensors(frame: pd.DataFrame) -> list[Tensor]:
     columns = (frame[name].tolist() for name in ("op", "slot", "io", "dtype", "shape", "path"))
     return [
         Tensor(
-            name=f"{op}:{slot}" if slot > 0 else str(op),
+            name=str(op),
+            slot=slot,
             io=str(io),
             dtype=None if pd.isna(dtype) else str(dtype),
             shape=None if pd.isna(shape) else tuple(int(dim) for dim in str(shape).split(",") if dim),
@@ -144,7 +145,7 @@ def _without_partner(a: Tensor | None, b: Tensor | None, note: str) -> Settled:
     missing, tensor = ("missing_b", a) if b is None else ("missing_a", b)
     assert tensor is not None, "a pair of nothing"
     side = "B" if b is None else "A"
-    return Settled(missing, f"{note}." if note else f"Nothing on side {side} belongs to {tensor.name}.")
+    return Settled(missing, f"{note}." if note else f"Nothing on side {side} belongs to {tensor.label}.")
 
 
 def _settled_by_form(x: AnyArray, y: AnyArray) -> Settled | None:
@@ -198,7 +199,7 @@ def _parity_frame(
     }
     for side in "ab":
         tensors: list[Tensor | None] = [getattr(comparison, side) for comparison in comparisons]
-        columns[f"name_{side}"] = [tensor and tensor.name for tensor in tensors]
+        columns[f"name_{side}"] = [tensor and tensor.label for tensor in tensors]
         columns[f"dtype_{side}"] = [tensor and tensor.dtype for tensor in tensors]
         columns[f"path_{side}"] = [tensor and tensor.path for tensor in tensors]
         columns[f"shape_{side}"] = [

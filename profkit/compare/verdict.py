@@ -2,7 +2,8 @@
 
 After the first divergence the scale of rounding stays what it was before: what comes later and still agrees is a match,
 the rest follows from the divergence, and a second fault downstream cannot be told from it. Gradients are judged from
-the loss back, as they are computed; they diverge first only where no output does, and parameters only where neither.
+the loss back, as they are computed, and parameters each by itself. A gradient diverges first only where no output does,
+and a parameter only where neither.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class _Course:
 
     Attributes:
         yardstick: What differences are held against; its scale grows up to the first divergence.
+        chained: Each is computed from those before. Parameters are not: they stand side by side.
         up: Largest e of all before, diverged or not.
         first: Position of the first divergence; None if there was none.
         follows: Name of the divergence that everything later follows from; "" if there was none.
@@ -47,6 +49,7 @@ class _Course:
     """
 
     yardstick: Yardstick
+    chained: bool = True
     up: float = 0.0
     first: int | None = None
     follows: str = ""
@@ -55,7 +58,7 @@ class _Course:
 
     def continued(self, limit: float) -> _Course:
         """Give the course of what is computed from this one's outputs."""
-        return _Course(replace(self.yardstick, limit=limit), self.up, follows=self.follows)
+        return _Course(replace(self.yardstick, limit=limit), up=self.up, follows=self.follows)
 
     def follow(self, comparisons: Sequence[Comparison], positions: Sequence[int]) -> dict[int, Verdict]:
         """Judge the pairs at these positions one after the other."""
@@ -78,9 +81,9 @@ class _Course:
 
     def _pass(self, position: int, comparison: Comparison, finding: Finding) -> None:
         if finding.diverges and not self.follows:
-            self.first, self.follows = position, comparison.tensor.name
+            self.first, self.follows = position, comparison.tensor.label
         self.unjudged = 0 if finding.judged else self.unjudged + 1
-        if finding.judged:
+        if finding.judged and self.chained:
             self.seen = True
             self.up = max(self.up, finding.difference.e)
             if not self.follows:
@@ -101,7 +104,7 @@ def judge(comparisons: Sequence[Comparison], tolerance: Tolerance | None = None)
     verdicts = forward.follow(comparisons, _positions(comparisons, "input", "output"))
     backward = forward.continued(rule().gradient_jump)
     verdicts |= backward.follow(comparisons, _positions(comparisons, "gradient")[::-1])
-    parameters = forward.continued(rule().gradient_jump)
+    parameters = _Course(Yardstick(rule().gradient_jump, tolerance=tolerance), chained=False)
     verdicts |= parameters.follow(comparisons, _positions(comparisons, "parameter"))
     for course in (forward, backward, parameters):
         if course.first is not None:
@@ -126,6 +129,8 @@ def _largest_rms_by_module(comparisons: Iterable[Comparison]) -> dict[str, float
 def _verdict(course: _Course, comparison: Comparison, finding: Finding) -> Verdict:
     jump = _jump(course, comparison, finding)
     if not finding.diverges:
+        return Verdict(finding.status, finding.reason, jump)
+    if course.follows and not course.chained:
         return Verdict(finding.status, finding.reason, jump)
     if course.follows:
         downstream = f"It follows the divergence at {course.follows}: a fault of its own cannot be told from that."

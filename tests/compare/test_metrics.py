@@ -95,7 +95,7 @@ def float_pairs(draw: st.DrawFn) -> tuple[list[float], list[float]]:
     nudge = st.sampled_from([1.0, 1.0, 1 + 2**-40, 1 - 2**-20, 0.5, -1.0, 0.0])
     near = [x * draw(nudge) for x in a]
     far = draw(st.lists(FLOATS, min_size=len(a), max_size=len(a)))
-    return a, [y if draw(st.booleans()) else z for y, z in zip(near, far, strict=True)]
+    return a, [y if math.isfinite(y) and draw(st.booleans()) else z for y, z in zip(near, far, strict=True)]
 
 
 @settings(deadline=None, max_examples=300)
