@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 
 from profkit.correlate.intervals import Enclosing, Int64s, nearest_ancestor
-from profkit.correlate.shared_codes import shared_codes
 from profkit.correlate.torch_host import FORWARD, NO_PHASE, OPTIMIZER, Bools, HostOperators, Objects
 from profkit.errors import ImportIssue, Severity
 from profkit.run import Run, Source
@@ -99,19 +98,21 @@ def _device_tasks(ops: pd.DataFrame, host: HostOperators) -> _DeviceTasks:
     phase_alone[launched] = np.where(place.in_optimizer, OPTIMIZER, FORWARD)
     module_alone = np.full(len(rows), None, dtype=object)
     module_alone[launched] = host.path_of(place.module)
-    has_launches = tasks["source"].isin(host.launches["source"].unique()).to_numpy()
+    has_launches = tasks["rank"].isin(host.launches["rank"].unique()).to_numpy()
     carry_over = ~launched & (launcher < 0) & tasks["correlation"].notna().to_numpy() & has_launches
     return _DeviceTasks(rows, launcher, launched_ns, carry_over, phase_alone, module_alone)
 
 
 def _launch_of(tasks: pd.DataFrame, launches: pd.DataFrame) -> Int64s:
-    """Give the position of each task's launch, -1 none; a task without a correlation number has none."""
-    task_source, launch_source = shared_codes([tasks, launches], ["source"])
-    known = pd.DataFrame({"source": launch_source, "correlation": launches["correlation"].to_numpy()})
+    """Give the position of each task's launch, -1 none; a task without a correlation number has none.
+
+    A run records a process once, so rank and number name a launch; tasks and launches may stand in different files.
+    """
+    key = ["rank", "correlation"]
+    known = launches[key].reset_index(drop=True)
     known["launch"] = np.arange(len(known))
-    known = known.drop_duplicates(["source", "correlation"])
-    asked = pd.DataFrame({"source": task_source, "correlation": tasks["correlation"].to_numpy()})
-    found = asked.merge(known, on=["source", "correlation"], how="left")["launch"]
+    asked = tasks[key].reset_index(drop=True)
+    found = asked.merge(known.drop_duplicates(key), on=key, how="left")["launch"]
     return np.where(asked["correlation"].notna(), found.fillna(-1), -1).astype(np.int64)
 
 
@@ -124,14 +125,17 @@ def _rows(positions: Int64s, host: HostOperators) -> Int64s:
 
 
 def _steps(ops: pd.DataFrame, steps: pd.DataFrame, tasks: _DeviceTasks) -> Int64s:
-    """Give the recorded step each row was launched in, -1 outside any and for carry-over."""
+    """Give the recorded step each row was launched in, -1 outside any and for carry-over.
+
+    Where a process marks no steps in time, a row keeps the number that was recorded with it.
+    """
     timed = steps[steps["start_ns"].notna().to_numpy() & steps["dur_ns"].notna().to_numpy()]
-    step_source, source = shared_codes([timed, ops], ["source"])
+    step_rank, rank = timed["rank"].to_numpy(np.int64), ops["rank"].to_numpy(np.int64)
     start, dur = timed["start_ns"].to_numpy(np.int64), timed["dur_ns"].to_numpy(np.int64)
     time = ops["start_ns"].to_numpy().copy()
     time[tasks.rows] = tasks.launched_ns
-    found = Enclosing(start, dur, step_source).innermost(time, source)
-    step = np.full(len(ops), -1, dtype=np.int64)
+    found = Enclosing(start, dur, step_rank).innermost(time, rank)
+    step = np.where(np.isin(rank, step_rank), -1, ops["step"].to_numpy(np.int64))
     step[found >= 0] = timed["step"].to_numpy()[found[found >= 0]]
     step[tasks.rows[tasks.carry_over]] = -1
     return step

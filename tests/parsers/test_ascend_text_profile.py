@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from profkit.correlate.mindspore_identity import identify_mindspore
+from profkit.correlate.identity import identify
 from profkit.errors import Severity, UnreadableInputError
 from profkit.parsers.ascend_kernels import type_of_kernel
 from profkit.parsers.ascend_text_profile import AscendTextProfile
@@ -146,7 +146,7 @@ def test_kernels_are_tied_to_the_operator_that_is_named_before_them(shared: Path
     ]
     assert len(runs) == 4
     for run in runs:
-        ops = identify_mindspore(load(run)).ops
+        ops = identify(load(run)).ops
         names = ops["name"].astype(object)
         kernels = ops[ops["level"] == "device"]
         assert (kernels["launcher"] >= 0).all(), run
@@ -154,6 +154,20 @@ def test_kernels_are_tied_to_the_operator_that_is_named_before_them(shared: Path
         assert len(prefixed) >= len(kernels) - 3
         launchers = names.loc[prefixed["launcher"]].tolist()
         assert names[prefixed.index].str.rpartition("/")[0].tolist() == launchers, run
+
+
+def test_kernels_of_torch_npu_find_operator_step_and_phase(shared: Path) -> None:
+    for level in ("level0", "level1"):
+        run = load(
+            shared / f"samples/mindspore_profiler/Ascend_msinsight/test/data/pytorch/text/{level}/rank0_ascend_pt"
+        )
+        ops = identify(run).ops
+        kernels = ops[ops["level"] == "device"]
+        assert (kernels["launcher"] >= 0).all()
+        assert set(kernels["step"]) == {50}
+        assert kernels["phase"].notna().all()
+        gradients = kernels["op_type"].isin(["Conv2DBackpropFilter", "Conv2DBackpropInput"])
+        assert kernels.loc[gradients, "phase"].eq("backward").all()
 
 
 def test_rank_version_framework_and_level(shared: Path) -> None:
