@@ -1,5 +1,6 @@
 """Which operator made the first NaN or Inf, and how it spread."""
 
+from profkit.overflow.evidence import offending_input
 from profkit.overflow.origins import hunt
 
-__all__ = ["hunt"]
+__all__ = ["hunt", "offending_input"]

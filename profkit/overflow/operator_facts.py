@@ -46,6 +46,12 @@ def reads_masks(op_type: str) -> bool:
     return any(fnmatchcase(op_type, name) for name in _facts()["mask_readers"]["names"])
 
 
+@cache
+def makes_masks(op_type: str) -> bool:
+    """Tell whether -Inf made of finite values by an operator type may be a mask by intent."""
+    return any(fnmatchcase(op_type, name) for name in _facts()["mask_makers"]["names"])
+
+
 def ends_a_step(op: str, op_type: str) -> bool:
     """Tell whether a bad output of an operator is a bad loss or a bad weight.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
@@ -22,6 +23,7 @@ _ROLES = {
     Part.ORIGIN: "origin",
     Part.OUTSIDE: "unknown",
     Part.CARRIER: "carrier",
+    Part.UPDATED: "carrier",
     Part.MASKED: "masked",
     Part.UNREADABLE: "unknown",
     Part.UNDUMPED: "unknown",
@@ -49,13 +51,15 @@ def hunt(tensors: pd.DataFrame, progress: Progress = silent) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     primary: tuple[StepKey, int] | None = None
     parameters: dict[bytes, int] = {}
+    updated_badly: defaultdict[int, set[str]] = defaultdict(set)
     for step in steps_of(tensors):
         unread_writers = mark_unread_tensors(step, states)
         for row in step.parameters:
             content = states.digest(row) if states.bad(row) else None
             if content is not None:
                 parameters.setdefault(content, row)
-        spreading = Spreading(step, states, unread_writers, parameters)
+        spreading = Spreading(step, states, unread_writers, parameters, updated_badly[step.key.rank])
+        updated_badly[step.key.rank] |= {role.execution.op for role in spreading.roles.values() if role.bad_outputs}
         if primary is None or primary[0].iteration == step.key.iteration:
             primary = primary or _primary_of(step, spreading)
         rows += _rows(step, spreading, states)
@@ -74,7 +78,8 @@ def _primary_of(step: Step, spreading: Spreading) -> tuple[StepKey, int] | None:
 def _rows(step: Step, spreading: Spreading, states: TensorStates) -> list[dict[str, Any]]:
     rows = [_row(step, role, spreading, states) for _, role in sorted(spreading.roles.items())]
     if not rows:
-        rows = [_parameter_row(step, row, states) for row in step.parameters if states.bad(row)]
+        bad = [row for row in step.parameters if states.bad(row) and not states.looks_like_mask(row)]
+        rows = [_parameter_row(step, row, states) for row in bad]
     return rows
 
 
@@ -89,7 +94,7 @@ def _row(step: Step, role: Role, spreading: Spreading, states: TensorStates) -> 
         "order": execution.order,
         "op": execution.op,
         "op_type": execution.op_type or None,
-        "role": "carrier" if spreading.possible_sources(role) else _ROLES[role.part],
+        "role": "carrier" if role.follows or spreading.possible_sources(role) else _ROLES[role.part],
         "max_abs_input": _largest(counts for counts in inputs if counts is not None),
         "reason": reason(role, spreading, states),
         "module": module_of_scope(execution.op),

@@ -21,6 +21,7 @@ def reason(role: Role, spreading: Spreading, states: TensorStates) -> str:
         Part.ORIGIN: _origin,
         Part.OUTSIDE: _outside,
         Part.CARRIER: _carrier,
+        Part.UPDATED: _updated,
         Part.MASKED: _masked,
         Part.UNREADABLE: _unreadable,
         Part.UNDUMPED: _undumped,
@@ -54,21 +55,26 @@ def _origin(role: Role, spreading: Spreading, states: TensorStates) -> str:
     if role.mask_inputs:
         slots = _slots(role.mask_inputs, states)
         return f"{made}, made of the Inf that masks {slots}; all other inputs are finite"
-    return f"{made}, from finite inputs: {_ranges(execution.inputs, states)}"
+    absorbed = "" if spreading.is_live(execution.order) else "; it reaches neither the loss nor a weight"
+    return f"{made}, from finite inputs: {_ranges(execution.inputs, states)}{absorbed}"
 
 
 def _outside(role: Role, spreading: Spreading, states: TensorStates) -> str:
-    bad = _bad_inputs(role, states)
-    parameter = spreading.parameter_of(role)
     sources = spreading.possible_sources(role)
     if sources:
         origin = short_name(spreading.roles[sources[0]].execution)
-        cause = f"no dumped operator wrote exactly that: what {origin} made may come here through ones not dumped"
-    elif parameter is not None:
-        cause = f"it equals {states.op(parameter)} as dumped in iteration {states.iteration(parameter)}"
+        cause = f"what {origin} made may come here through operators that were not dumped"
+    elif role.follows:
+        cause = f"{short_name(role.follows[0])} reads the same"
+    elif any(spreading.parameter_of(row) is not None for row in role.bad_inputs):
+        cause = "the cause lies before this operator"
     else:
-        cause = "no dumped operator wrote it: a weight, a network input or the result of an operator not dumped"
-    return f"{bad}; {cause}; {_bad_outputs(role.bad_outputs, states)}"
+        cause = "the cause lies before this operator: a weight, a network input or an operator that was not dumped"
+    return f"{_bad_inputs(role, spreading, states)}; {cause}; {_bad_outputs(role.bad_outputs, states)}"
+
+
+def _updated(role: Role, spreading: Spreading, states: TensorStates) -> str:
+    return f"updates in place what was bad before this iteration; {_bad_outputs(role.bad_outputs, states)}"
 
 
 def _carrier(role: Role, spreading: Spreading, states: TensorStates) -> str:
@@ -79,12 +85,14 @@ def _carrier(role: Role, spreading: Spreading, states: TensorStates) -> str:
         states[row] is State.NAN for row in role.bad_inputs
     )
     made = "makes NaN of Inf: " if makes_nan else ""
-    return f"{made}{_bad_inputs(role, states)}; {_bad_outputs(role.bad_outputs, states)}"
+    return f"{made}{_bad_inputs(role, spreading, states)}; {_bad_outputs(role.bad_outputs, states)}"
 
 
 def _masked(role: Role, spreading: Spreading, states: TensorStates) -> str:
     can_hold = any(states.is_float(row) for row in role.execution.results)
-    return f"{_bad_inputs(role, states)}; its outputs {'are finite' if can_hold else 'cannot hold NaN or Inf'}"
+    return (
+        f"{_bad_inputs(role, spreading, states)}; its outputs {'are finite' if can_hold else 'cannot hold NaN or Inf'}"
+    )
 
 
 def _unreadable(role: Role, spreading: Spreading, states: TensorStates) -> str:
@@ -98,7 +106,7 @@ def _unreadable(role: Role, spreading: Spreading, states: TensorStates) -> str:
 
 def _undumped(role: Role, spreading: Spreading, states: TensorStates) -> str:
     if role.bad_inputs:
-        return f"{_bad_inputs(role, states)}; none of its outputs was dumped"
+        return f"{_bad_inputs(role, spreading, states)}; none of its outputs was dumped"
     return f"{_bad_outputs(role.bad_outputs, states)}; inputs were not dumped, it may carry on or make it"
 
 
@@ -112,12 +120,17 @@ def _saturated(role: Role, spreading: Spreading, states: TensorStates) -> str:
     return f"{made}, from inputs below it: {_ranges(role.execution.inputs, states)}; a chip that saturates hides Inf so"
 
 
-def _bad_inputs(role: Role, states: TensorStates) -> str:
+def _bad_inputs(role: Role, spreading: Spreading, states: TensorStates) -> str:
     parts = []
     for row in role.bad_inputs:
-        writer = role.writers.get(row)
-        by = f", written by {short_name(writer)}" if writer is not None else ""
-        parts.append(f"input {states.slot(row)} already holds {_elements(states.counts(row))}{by}")
+        writer, parameter = role.writers.get(row), spreading.parameter_of(row)
+        if writer is not None:
+            source = f"written by {short_name(writer)}"
+        elif parameter is not None:
+            source = f"equal to {states.op(parameter)} as dumped in iteration {states.iteration(parameter)}"
+        else:
+            source = "written by no dumped operator"
+        parts.append(f"input {states.slot(row)} already holds {_elements(states.counts(row))}, {source}")
     return "; ".join(parts)
 
 
@@ -160,4 +173,4 @@ def _slots(rows: Iterable[int], states: TensorStates) -> str:
 
 
 def _figure(value: float) -> str:
-    return f"{value:.4g}"
+    return f"{value + 0.0:.4g}"

@@ -9,12 +9,12 @@ beside one other value), or its cause lies before the dump.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from enum import Enum
 
 from profkit.overflow.executions import Execution, Step
-from profkit.overflow.operator_facts import ends_a_step, reads_masks
+from profkit.overflow.operator_facts import ends_a_step, makes_masks, reads_masks
 from profkit.overflow.tensor_states import State, TensorStates
 
 _CAST = "Cast"
@@ -26,6 +26,7 @@ class Part(Enum):
     ORIGIN: reads finite values, writes bad ones.
     OUTSIDE: carries bad values on that no dumped operator wrote.
     CARRIER: carries bad values on.
+    UPDATED: updates in place what was bad before this iteration.
     MASKED: reads bad values, writes finite ones.
     UNREADABLE: writes bad values from inputs that cannot be judged.
     UNDUMPED: is bad, but its inputs or outputs were not dumped, so that its part cannot be told.
@@ -35,6 +36,7 @@ class Part(Enum):
     ORIGIN = "origin"
     OUTSIDE = "outside"
     CARRIER = "carrier"
+    UPDATED = "updated"
     MASKED = "masked"
     UNREADABLE = "unreadable"
     UNDUMPED = "undumped"
@@ -55,6 +57,7 @@ class Role:
         bad_outputs: Results that hold NaN or Inf (saturated values for SATURATED).
         bad_inputs: Inputs that hold NaN or Inf and are no mask.
         writers: Executions that wrote the bad inputs, by input row; an input without one comes from outside.
+        follows: Executions that read the same bad input from outside before it.
         seen_at: For an origin whose own output cannot be read: the Cast that shows it, and the Cast's outputs.
         mask_inputs: Inputs that hold Inf by intent.
     """
@@ -64,6 +67,7 @@ class Role:
     bad_outputs: list[int]
     bad_inputs: list[int] = field(default_factory=list)
     writers: dict[int, Execution] = field(default_factory=dict)
+    follows: list[Execution] = field(default_factory=list)
     seen_at: tuple[Execution, list[int]] | None = None
     mask_inputs: list[int] = field(default_factory=list)
 
@@ -77,6 +81,7 @@ class Spreading:
         states: TensorStates,
         unread_writers: Mapping[bytes, Execution],
         parameters: Mapping[bytes, int],
+        updated_badly: Set[str],
     ) -> None:
         """Walk over the executions of a step.
 
@@ -85,13 +90,16 @@ class Spreading:
             states: States of all tensors, unread ones marked.
             unread_writers: Who wrote the unread tensors, by hash.
             parameters: Rows of bad parameters and network inputs, by hash.
+            updated_badly: Operators that left something bad behind in place in an earlier iteration of the same rank.
         """
         self._states = states
         self._unread_writers = unread_writers
         self._parameters = parameters
+        self._updated_badly = updated_badly
         self.outputs_only = step.outputs_only
         self._has_ends = any(ends_a_step(execution.op, execution.op_type) for execution in step.executions)
         self._last_writer: dict[bytes, Execution] = {}
+        self._first_reader: dict[bytes, Execution] = {}
         self._masks: set[bytes] = set()
         self.roles: dict[int, Role] = {}
         for execution in step.executions:
@@ -99,6 +107,8 @@ class Spreading:
             if role is not None:
                 self.roles[execution.order] = role
         self._charge_casts()
+        made = (Part.ORIGIN, Part.UNREADABLE)
+        self._made = sorted(order for order, role in self.roles.items() if role.part in made)
         self.consumers = self._consumers()
         self._forget_masks()
 
@@ -116,6 +126,7 @@ class Spreading:
             self._masks.update(self._contents(bad_outputs))
             return None
         role.part = self._part_of_bad_results(role)
+        self._share_outside_causes(role)
         for content in self._contents(bad_outputs):
             self._last_writer[content] = execution
         return role
@@ -124,10 +135,22 @@ class Spreading:
         content = self._states.digest(row)
         return None if content is None else self._last_writer.get(content)
 
+    def _share_outside_causes(self, role: Role) -> None:
+        """Take the first reader of a bad tensor that nobody wrote as the cause of what its later readers do."""
+        for row in role.bad_inputs:
+            content = self._states.digest(row)
+            if row in role.writers or content is None:
+                continue
+            first = self._first_reader.setdefault(content, role.execution)
+            if first is not role.execution:
+                role.follows.append(first)
+
     def _part_of_bad_results(self, role: Role) -> Part:
         execution, states = role.execution, self._states
         if role.bad_inputs:
             return Part.CARRIER if role.writers else Part.OUTSIDE
+        if execution.mutated and execution.op in self._updated_badly:
+            return Part.UPDATED
         if self.outputs_only:
             return Part.UNDUMPED if self.roles else Part.ORIGIN
         if not execution.inputs:
@@ -191,36 +214,36 @@ class Spreading:
                 )
 
     def _consumers(self) -> dict[int, set[int]]:
-        """Give, by the order of an execution, the orders of those that read its bad results or may do so."""
+        """Give, by the order of an execution, the orders of those that carry on its bad values or may do so."""
         consumers: dict[int, set[int]] = defaultdict(set)
         for order, role in self.roles.items():
-            for writer in (*(writer.order for writer in role.writers.values()), *self.possible_sources(role)):
-                consumers[writer].add(order)
+            sources = {execution.order for execution in (*role.writers.values(), *role.follows)}
+            for source in sources.union(self.possible_sources(role)):
+                consumers[source].add(order)
         return consumers
 
-    def parameter_of(self, role: Role) -> int | None:
-        """Give the row of the parameter or network input that a bad input equals, if there is one."""
-        contents = self._contents(row for row in role.bad_inputs if row not in role.writers)
-        return next((row for content, row in self._parameters.items() if content in contents), None)
+    def parameter_of(self, row: int) -> int | None:
+        """Give the row of the parameter or network input that equals a bad input, if there is one."""
+        content = self._states.digest(row)
+        return None if content is None else self._parameters.get(content)
 
     def causes(self) -> list[int]:
         """Give the orders of the executions where a bad value first comes in, those that reach an end before others."""
-        causes = [
-            order for order, role in self.roles.items() if role.part in CAUSES and not self.possible_sources(role)
-        ]
+        causes = [order for order, role in self.roles.items() if self._is_cause(role)]
         return sorted(causes, key=lambda order: (not self.is_live(order), order))
 
+    def _is_cause(self, role: Role) -> bool:
+        return role.part in CAUSES and not role.follows and not self.possible_sources(role)
+
     def possible_sources(self, role: Role) -> list[int]:
-        """Give the orders of the origins before a role whose bad inputs come from outside, unless a parameter has them.
+        """Give the orders of the origins before a role whose bad inputs come from outside, unless parameters hold them.
 
         What comes from outside although something bad was made before may be that, seen through an operator or a view
         that was not dumped.
         """
-        if role.part is not Part.OUTSIDE or self.parameter_of(role) is not None:
+        if role.part is not Part.OUTSIDE or any(self.parameter_of(row) is not None for row in role.bad_inputs):
             return []
-        made = (Part.ORIGIN, Part.UNREADABLE)
-        before = role.execution.order
-        return sorted(order for order, other in self.roles.items() if order < before and other.part in made)
+        return [order for order in self._made if order < role.execution.order]
 
     def _forget_masks(self) -> None:
         """Drop what spreads nothing but -Inf to operators that read it as a mask, as log(0) added before a softmax."""
@@ -231,11 +254,22 @@ class Spreading:
             del self.roles[dropped]
 
     def _is_made_mask(self, order: int) -> bool:
+        role = self.roles[order]
+        if role.seen_at is not None or (role.part is Part.ORIGIN and not self._may_make_mask(role)):
+            return False
         reached = [self.roles[one] for one in self.reach(order)]
-        readers = [role for role in reached if role.part is Part.MASKED]
-        bad = [row for role in reached for row in (role.bad_outputs if role.seen_at is None else role.seen_at[1])]
-        only_inf = all(self._states[row] is State.INF for row in bad) and self._signs(bad) <= {-1}
-        return only_inf and bool(readers) and all(reads_masks(role.execution.op_type) for role in readers)
+        bad = [row for other in reached for row in other.bad_outputs]
+        if any(self._states[row] is not State.INF for row in bad) or not self._signs(bad) <= {-1}:
+            return False
+        readers = [other.execution.op_type for other in reached if other.part is Part.MASKED]
+        return bool(readers) and all(reads_masks(op_type) for op_type in readers)
+
+    def _may_make_mask(self, role: Role) -> bool:
+        """Tell whether all elements that became Inf had one value, as the 0 or the -1e9 of a mask."""
+        execution = role.execution
+        return makes_masks(execution.op_type) and any(
+            self._states.became_inf_alike(before, after) for before in execution.inputs for after in role.bad_outputs
+        )
 
     def reach(self, order: int) -> set[int]:
         """Give the orders of an execution and of all that its bad results reach."""

@@ -5,10 +5,19 @@ from __future__ import annotations
 from enum import Enum
 from functools import lru_cache
 
+import numpy as np
 import pandas as pd
 
 from profkit.errors import UnreadableInputError
-from profkit.overflow.tensor_values import Counts, can_be_judged, count, digest, has_one_finite_value, peak_of
+from profkit.overflow.tensor_values import (
+    Counts,
+    can_be_judged,
+    count,
+    digest,
+    has_one_finite_value,
+    looks_like_float32_half,
+    peak_of,
+)
 from profkit.parsers.array_file import AnyArray, open_array
 from profkit.progress import Progress
 
@@ -136,6 +145,19 @@ class TensorStates:
         """Tell whether a tensor holds Inf and at most one finite value besides."""
         array = self._array(row)
         return array is not None and self._state[row] is State.INF and has_one_finite_value(array)
+
+    def became_inf_alike(self, before: int, after: int) -> bool:
+        """Tell whether all elements that are Inf in one tensor have one value in another of the same shape."""
+        arrays = self._array(before), self._array(after)
+        if arrays[0] is None or arrays[1] is None or arrays[0].shape != arrays[1].shape:
+            return False
+        values = arrays[0][np.isinf(arrays[1])]
+        return bool(values.size) and bool((values == values.flat[0]).all())
+
+    def looks_like_float32_half(self, row: int) -> bool:
+        """Tell whether a float16 tensor looks like one half of a float32 buffer."""
+        array = self._array(row) if self._dtype[row] == "float16" else None
+        return array is not None and looks_like_float32_half(array)
 
     def _array(self, row: int) -> AnyArray | None:
         path = self._path[row]

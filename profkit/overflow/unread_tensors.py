@@ -17,7 +17,8 @@ def mark_unread_tensors(step: Step, states: TensorStates) -> dict[bytes, Executi
     """Mark the tensors of a step that cannot be read, and give who wrote them, by the hash of their content.
 
     An output cannot be read if it is float16 and every floating-point input of its operator, which is no Cast, is
-    float32 or itself unread; an input cannot be read if it is byte for byte an unread output.
+    float32 or itself unread; where inputs were not dumped, if its bytes look like that. An input cannot be read if it
+    is byte for byte an unread output.
     """
     writers: dict[bytes, Execution] = {}
     sizes: set[int] = set()
@@ -25,9 +26,12 @@ def mark_unread_tensors(step: Step, states: TensorStates) -> dict[bytes, Executi
         for row in (*execution.inputs, *execution.mutated):
             if states.is_float(row) and states.size_bytes(row) in sizes and states.digest(row) in writers:
                 states.mark_unread(row)
-        halves = _is_run_in_float32(execution, states)
-        suspects = [row for row in execution.outputs if halves and states.dtype(row) == "float16"]
-        for row in (*suspects, *execution.scratch):
+        halves = [row for row in execution.outputs if states.dtype(row) == "float16"]
+        if not execution.inputs:
+            halves = [row for row in halves if states.bad(row) and states.looks_like_float32_half(row)]
+        elif execution.op_type == _CAST or not _is_run_in_float32(execution, states):
+            halves = []
+        for row in (*halves, *execution.scratch):
             content = states.digest(row) if states.is_float(row) else None
             if content is not None:
                 states.mark_unread(row)
@@ -37,8 +41,6 @@ def mark_unread_tensors(step: Step, states: TensorStates) -> dict[bytes, Executi
 
 
 def _is_run_in_float32(execution: Execution, states: TensorStates) -> bool:
-    if execution.op_type == _CAST:
-        return False
     floats = [row for row in (*execution.inputs, *execution.mutated) if states.is_float(row)]
     wide = [row for row in floats if states.dtype(row) == "float32" or states[row] is State.UNREAD]
     return len(wide) == len(floats) and any(not states.is_scalar(row) for row in wide)
