@@ -100,7 +100,11 @@ def _working_dtypes(a: np.dtype[Any], b: np.dtype[Any], kind: NumberKind) -> tup
         return np.float64, np.float64
     if kind == "complex":
         return np.complex128, np.complex128
-    return tuple(np.uint64 if dtype == np.uint64 else np.int64 for dtype in (a.newbyteorder("="), b.newbyteorder("=")))  # type: ignore[return-value]
+    return _widest_integer(a), _widest_integer(b)
+
+
+def _widest_integer(dtype: np.dtype[Any]) -> Any:
+    return np.uint64 if dtype.kind == "u" and dtype.itemsize == 8 else np.int64
 
 
 def _integer_distance(x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.float64]:
