@@ -46,7 +46,8 @@ def test_device_runs_equal_their_op_statistic(profkit: Command, shared: Path) ->
             count, total_ns = ours[op_type]
             assert count == sum(one for one, _ in cores), (run, op_type)
             off = abs(Decimal(total_ns) / 1000 - sum((total for _, total in cores), Decimal(0)))
-            assert off <= sum((printed_unit(text) for _, _, text in cores), Decimal(0)), (run, op_type, off)
+            # Both files are printed to whole ns, so each of the summed durations is off by up to half a ns.
+            assert off <= (count + len(cores)) * Decimal("0.0005"), (run, op_type, off)
 
 
 def test_cpu_runs_equal_their_op_type_info(profkit: Command, shared: Path) -> None:
