@@ -128,11 +128,15 @@ class ProfkitApp(App[None]):
         await self.action_show_view(message.name)
 
     @on(ViewScreen.OperatorChosen)
-    async def _select_operator(self, message: ViewScreen.OperatorChosen) -> None:
+    def _select_operator(self, message: ViewScreen.OperatorChosen) -> None:
         self._selected_operator = message.operator
-        if message.jump:
-            screen = await self._show("operators")
-            screen.show_operator(message.operator)
+
+    @on(ViewScreen.Followed)
+    async def _go_to_place(self, message: ViewScreen.Followed) -> None:
+        if message.place.view == "operators":
+            self._selected_operator = message.place.row
+        screen = await self._show(message.place.view)
+        screen.show_row(message.place.row)
 
     @on(ViewScreen.Left)
     async def _go_back(self) -> None:

@@ -15,6 +15,19 @@ from profkit.tui.widgets.table_column import TableColumn
 
 
 @dataclass(frozen=True)
+class Place:
+    """A row in a view.
+
+    Attributes:
+        view: Name of the view.
+        row: Row of its frame.
+    """
+
+    view: str
+    row: int
+
+
+@dataclass(frozen=True)
 class View:
     """One view of a session.
 
@@ -26,6 +39,7 @@ class View:
         flagged: Which rows are worth a stop.
         link: Which operators the rows speak of.
         describe: Gives the text about a row.
+        leads_to: Gives what Enter on a row leads to; None shows the text about the row.
         when_empty: What to say if there are no rows.
         words: Filter words and what they select.
         sort: How the rows are sorted at first; None keeps the order of the frame.
@@ -39,7 +53,14 @@ class View:
     flagged: Mask
     link: Link
     describe: Callable[[int], Content]
+    leads_to: Callable[[int], Place | None]
     when_empty: str
     words: Mapping[str, FilterWord] = field(default_factory=dict)
     sort: Sort | None = None
     note: str = ""
+
+
+def place_of_operator(link: Link, row: int) -> Place | None:
+    """Give the place of the first operator a row speaks of, None if it speaks of none."""
+    operator = int(link.operator[row])
+    return Place("operators", operator) if operator >= 0 else None

@@ -3,9 +3,11 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 from textual.widgets import Static
 
+from profkit.tui.screens.text_screen import TextScreen
 from profkit.tui.views import make_views
 
 
@@ -92,6 +94,24 @@ async def test_enter_leads_from_a_finding_to_its_operator_and_escape_back(sessio
         await settle(pilot)
         assert pilot.app.screen.view.name == "findings"
         assert pilot.app.screen.table.row == 1
+
+
+async def test_enter_leads_from_a_finding_without_operator_to_its_evidence(session, run_app, settle):
+    findings = session.findings.assign(
+        groups=[[], [], []],
+        module=pd.array([None] * 3, dtype="string"),
+        op=pd.array(["Softmax", "unknown", "head.extra"], dtype="string"),
+    )
+    async with run_app(replace(session, findings=findings)) as pilot:
+        for line, place in enumerate([("overflow", 1), None, ("parity", 7)]):
+            await pilot.press("2", "g", *["j"] * line, "enter")
+            await settle(pilot)
+            screen = pilot.app.screen
+            if place is None:
+                assert isinstance(screen, TextScreen)
+                await pilot.press("escape")
+            else:
+                assert (screen.view.name, screen.table.row) == place
 
 
 async def test_an_operator_that_a_filter_hides_is_shown_all_the_same(session, run_app, settle):

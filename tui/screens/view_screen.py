@@ -20,7 +20,7 @@ from profkit.tui.detail_text import DetailText
 from profkit.tui.export import export_csv
 from profkit.tui.row_filter import FilterError, parse_filter
 from profkit.tui.screens.text_screen import TextScreen, help_text
-from profkit.tui.view import View
+from profkit.tui.view import Place, View
 from profkit.tui.widgets.frame_table import FrameTable
 from profkit.tui.widgets.view_bar import Tab, ViewBar
 
@@ -44,13 +44,22 @@ class ViewScreen(Screen[None]):
 
         Attributes:
             operator: Its row among the operators.
-            jump: Whether the user asked to see it there.
         """
 
-        def __init__(self, operator: int, *, jump: bool) -> None:
+        def __init__(self, operator: int) -> None:
             super().__init__()
             self.operator = operator
-            self.jump = jump
+
+    class Followed(Message):
+        """The user asked to go where a row leads.
+
+        Attributes:
+            place: Where that is.
+        """
+
+        def __init__(self, place: Place) -> None:
+            super().__init__()
+            self.place = place
 
     class Left(Message):
         """The user asked to go back, and nothing here was left to undo."""
@@ -90,11 +99,11 @@ class ViewScreen(Screen[None]):
                 if self.table.show_row(int(row)):
                     return
 
-    def show_operator(self, operator: int) -> None:
-        """Move to the operator (in the view of operators), taking away a filter that hides it."""
-        if not self.table.show_row(operator):
-            self._clear_filter(row=operator)
-            self.notify("The filter hid the operator and was cleared.")
+    def show_row(self, row: int) -> None:
+        """Move to a row, taking away a filter that hides it."""
+        if not self.table.show_row(row):
+            self._clear_filter(row=row)
+            self.notify("The filter hid the row and was cleared.")
 
     @on(FrameTable.RowHighlighted)
     def _describe_row(self, message: FrameTable.RowHighlighted) -> None:
@@ -102,15 +111,15 @@ class ViewScreen(Screen[None]):
         self._update_status()
         operator = -1 if message.row is None else int(self.view.link.operator[message.row])
         if message.chosen and operator >= 0:
-            self.post_message(self.OperatorChosen(operator, jump=False))
+            self.post_message(self.OperatorChosen(operator))
 
     @on(FrameTable.RowOpened)
     def _open_row(self, message: FrameTable.RowOpened) -> None:
-        operator = int(self.view.link.operator[message.row])
-        if self.view.name == "operators" or operator < 0:
+        place = self.view.leads_to(message.row)
+        if place is None:
             self.app.push_screen(TextScreen(self.view.describe(message.row)))
         else:
-            self.post_message(self.OperatorChosen(operator, jump=True))
+            self.post_message(self.Followed(place))
 
     @on(FrameTable.Arranged)
     def _update_status(self) -> None:

@@ -38,6 +38,7 @@ def issues_view(session: Session) -> View:
         flagged=(issues["severity"] != "info").to_numpy(dtype=np.bool_),
         link=no_link(issues),
         describe=lambda row: _describe(issues.iloc[row]),
+        leads_to=lambda row: None,
         when_empty="Nothing was repaired, lost or refused while reading.",
         words={"error": _with_severity("error"), "loss": _with_severity("data_loss"), "info": _with_severity("info")},
     )

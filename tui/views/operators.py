@@ -27,16 +27,16 @@ from profkit.tui.widgets.table_column import (
 _IMPACT = duration_column("impact_ns", "impact", short="impact")
 
 COLUMNS = (
-    text_column("operator", "operator", short="op", max_width=26),
+    text_column("operator", "operator", short="op", max_width=22),
+    text_column("module", "module", max_width=20, keep_tail=True),
     verdict_column("flag", "flag", FLAG),
-    duration_column("ref_ns", "ref", short="ref"),
-    duration_column("run_ns", "run", short="run"),
     ratio_column("ratio", "ratio"),
     _IMPACT,
+    duration_column("ref_ns", "ref", short="ref"),
+    duration_column("run_ns", "run", short="run"),
     verdict_column("parity", "parity", PARITY),
     number_column("max_abs", "max abs"),
     verdict_column("overflow", "overflow", OVERFLOW),
-    text_column("module", "module", max_width=40, keep_tail=True),
     text_column("op_class", "class", short="class", max_width=16),
     text_column("phase", "phase", max_width=10),
     text_column("ref_ops", "ref operators", max_width=40),
@@ -60,6 +60,7 @@ def operators_view(session: Session) -> View:
         flagged=_flagged(operators),
         link=link_to_itself(operators),
         describe=details.describe,
+        leads_to=lambda row: None,
         when_empty="No operators: no timing was given, or none could be read (see 5 and 6).",
         words=FILTER_WORDS,
         sort=Sort(_IMPACT, descending=True),

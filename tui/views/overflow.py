@@ -13,7 +13,7 @@ from profkit.tui.detail_text import DetailText
 from profkit.tui.links import link_by_module
 from profkit.tui.row_filter import FilterWord
 from profkit.tui.verdicts import OVERFLOW, PRIMARY_ORIGIN
-from profkit.tui.view import View
+from profkit.tui.view import View, place_of_operator
 from profkit.tui.widgets.table_column import count_column, number_column, text_column, verdict_column
 
 COLUMNS = (
@@ -40,14 +40,16 @@ def _with_role(role: str) -> FilterWord:
 def overflow_view(session: Session) -> View:
     """Make the view of overflow, in execution order."""
     overflow = session.overflow
+    link = link_by_module(session.operators, overflow)
     return View(
         name="overflow",
         title="Overflow",
         frame=overflow,
         columns=COLUMNS,
         flagged=_with_role("origin")(overflow),
-        link=link_by_module(session.operators, overflow),
+        link=link,
         describe=lambda row: _describe(overflow.iloc[row]),
+        leads_to=lambda row: place_of_operator(link, row),
         when_empty="No NaN, Inf or saturated value was found, or no dump was given (see 5).",
         words={str(role): _with_role(str(role)) for role in OVERFLOW},
     )

@@ -13,7 +13,7 @@ from profkit.tui.detail_text import DetailText
 from profkit.tui.links import link_by_module
 from profkit.tui.row_filter import FilterWord
 from profkit.tui.verdicts import FIRST_DIVERGENCE, PARITY
-from profkit.tui.view import View
+from profkit.tui.view import View, place_of_operator
 from profkit.tui.widgets.table_column import count_column, number_column, text_column, verdict_column
 
 COLUMNS = (
@@ -21,9 +21,9 @@ COLUMNS = (
     verdict_column("status", "status", PARITY),
     verdict_column("first_divergence", "first", FIRST_DIVERGENCE),
     number_column("max_abs", "max abs"),
+    number_column("rel_l2", "rel L2"),
     number_column("cosine", "cosine"),
     number_column("max_rel", "max rel"),
-    number_column("rel_l2", "rel L2"),
     number_column("jump", "jump"),
     count_column("nan_a", "NaN a"),
     count_column("nan_b", "NaN b"),
@@ -58,14 +58,16 @@ FILTER_WORDS: dict[str, FilterWord] = {"mismatch": _is_different, "missing": _is
 def parity_view(session: Session) -> View:
     """Make the view of parity, in forward order."""
     parity = session.parity
+    link = link_by_module(session.operators, parity)
     return View(
         name="parity",
         title="Parity",
         frame=parity,
         columns=COLUMNS,
         flagged=(parity["status"] != "match").to_numpy(dtype=np.bool_),
-        link=link_by_module(session.operators, parity),
+        link=link,
         describe=lambda row: _describe(parity.iloc[row]),
+        leads_to=lambda row: place_of_operator(link, row),
         when_empty="No tensors were compared: no dumps of both sides were given (see 5).",
         words=FILTER_WORDS,
     )

@@ -41,6 +41,7 @@ def sources_view(session: Session) -> View:
         flagged=(sources["issues"] > 0).to_numpy(dtype=np.bool_),
         link=no_link(sources),
         describe=lambda row: _describe(session, row),
+        leads_to=lambda row: None,
         when_empty=" ".join(["No sources are known.", *session.not_judged]),
         note=not_judged,
     )
