@@ -57,8 +57,11 @@ def _divergence_confidence(jump: float) -> float:
 
 
 def overflow_findings(overflow: pd.DataFrame) -> pd.DataFrame:
-    """Give every origin of an overflow frame as a finding, the primary one first."""
-    origins = overflow[overflow["role"] == "origin"].sort_values(
+    """Give every origin of an overflow frame as a finding, the primary one first.
+
+    The primary row counts even if its role is unknown: a bad weight or network input has no operator as its origin.
+    """
+    origins = overflow[(overflow["role"] == "origin") | overflow["primary"]].sort_values(
         ["primary", "iteration", "order"], ascending=[False, True, True], kind="stable"
     )
     carriers = int((overflow["role"] == "carrier").sum())

@@ -34,7 +34,8 @@ def command(*, invocation: Invocation, dump: Path, origins: bool) -> int:
             raise ProfkitError(f"{dump} holds no dumped tensors", "`profkit inspect` tells what it holds")
         overflow = hunt(loaded.tensors, progress=progress)
     invocation.warn_of(loaded.issues)
-    found = overflow["role"] == "origin"
+    # The primary row counts even if its role is unknown: a bad weight or network input has no operator as its origin.
+    found = (overflow["role"] == "origin") | overflow["primary"]
     operators = loaded.tensors["op"].nunique()
     invocation.say(f"{int(found.sum())} origin(s) among {operators:,} dumped operators and parameters")
     invocation.give((overflow[found] if origins else overflow).reset_index(drop=True), reading=_READING)
