@@ -87,11 +87,6 @@ def directory_in_one_step(target: Path) -> Iterator[Path]:
         shutil.rmtree(building, ignore_errors=True)
 
 
-def write_text_in_one_step(path: Path, text: str) -> None:
-    """Write a text file that is either whole or not there."""
-    write_bytes_in_one_step(path, text.encode("utf-8"))
-
-
 def write_bytes_in_one_step(path: Path, content: bytes) -> None:
     """Write a file that is either whole or not there: beside it first, then renamed over it.
 

@@ -19,9 +19,11 @@ def demo_inputs(*, clean: bool) -> Inputs:
     Raises:
         ProfkitError: The samples were not installed.
     """
-    vit = Path(str(files("profkit"))) / "samples" / "vit"
+    vit = (Path(str(files("profkit"))) / "samples" / "vit").resolve()
     if not vit.is_dir():
         raise ProfkitError("the bundled samples are not installed", "reinstall profkit, or use `profkit triage`")
+    if vit.is_relative_to(Path.cwd()):
+        vit = vit.relative_to(Path.cwd())
     torch = vit / "pytorch"
     if clean:
         variant = vit / "mindspore_clean"

@@ -77,28 +77,31 @@ class Invocation:
         if len(grave) > _ISSUES_SHOWN:
             self.say(f"  and {len(grave) - _ISSUES_SHOWN} more: see `profkit inspect`")
 
-    def give(self, frame: pd.DataFrame, *, text: str | None = None, reading: Sequence[str] = ()) -> None:
+    def give(self, frame: pd.DataFrame, *, reading: Sequence[str] = ()) -> None:
         """Write a result to the file of -o in the format of its suffix, else to stdout in the format of --format.
 
         Args:
             frame: The result.
-            text: What stands for the frame in text format; None for a table of it.
             reading: Columns that suffice to read the frame as text on stdout; every other format has all of them.
         """
         form = format_of(self.out) if self.out is not None else self.form
-        if form == "text" and text is not None:
-            content = (text + "\n").encode()
-        elif form == "text" and self.out is None and reading:
-            content = render(frame[list(reading)], form)
+        shown = frame
+        if form == "text" and self.out is None and reading:
+            shown = frame[list(reading)]
             self.say(f"{len(reading)} of {len(frame.columns)} columns; --format csv or -o FILE gives all of them")
-        else:
-            content = render(frame, form)
+        self._write(render(shown, form), f"{len(frame):,} rows")
+
+    def give_text(self, text: str, summary: str) -> None:
+        """Write a report that is text already, to the file of -o or to stdout."""
+        self._write(text.rstrip("\n").encode("utf-8", errors="backslashreplace") + b"\n", summary)
+
+    def _write(self, content: bytes, summary: str) -> None:
         if self.out is None:
             click.get_binary_stream("stdout").write(content)
             click.get_binary_stream("stdout").flush()
         else:
             write_bytes_in_one_step(self.out, content)
-            self.say(f"{len(frame):,} rows written to {self.out}")
+            self.say(f"{summary} written to {self.out}")
 
     def exit_code(self, found: dict[str, bool]) -> int:
         """Give 1 if something named by --fail-on was found, else 0."""

@@ -12,7 +12,6 @@ from profkit.errors import ProfkitError
 from profkit.report.formats import format_of
 from profkit.report.triage_report import headline, html_report, markdown_report, text_report
 from profkit.session import Session, is_session
-from profkit.store import write_text_in_one_step
 from profkit.triage import Inputs, triage
 
 
@@ -71,14 +70,10 @@ def give_session(session: Session, invocation: Invocation, *, force: bool, top: 
     if out is not None and not out.suffix:
         session.save(out, force=force)
         invocation.say(f"session saved: open it with `profkit tui {out}`")
-        out = None
-    if out is None:
-        invocation.give(shown.findings, text=text_report(shown))
-        return
-    reports = {"text": text_report, "markdown": markdown_report, "html": html_report}
-    report = reports.get(format_of(out))
+        invocation = replace(invocation, out=None)
+    form = invocation.form if invocation.out is None else format_of(invocation.out)
+    report = {"text": text_report, "markdown": markdown_report, "html": html_report}.get(form)
     if report is None:
         invocation.give(shown.findings)
     else:
-        write_text_in_one_step(out, report(shown))
-        invocation.say(f"{headline(shown)}; written to {out}")
+        invocation.give_text(report(shown), headline(shown))

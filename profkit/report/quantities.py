@@ -68,3 +68,8 @@ def _three_digits(value: float, *, whole: bool = False) -> str:
     size = abs(value)
     decimals = 0 if size >= 99.95 else 1 if size >= 9.995 else 2
     return f"{value:.{decimals}f}"
+
+
+def share(value: Any) -> str:
+    """Give a part of one as a percentage: 0.123 is "12.3 %"."""
+    return f"{100 * value:.1f} %" if _is_known(value) else UNKNOWN

@@ -70,7 +70,7 @@ def _finding_block(finding: dict[str, object]) -> str:
     costs = [
         f"costs {quantities.duration(finding['impact_ns'])} a step" if not pd.isna(finding["impact_ns"]) else "",
         f"{quantities.ratio(finding['ratio'])} the reference" if not pd.isna(finding["ratio"]) else "",
-        f"confidence {quantities.share(finding['confidence'])}",
+        f"confidence {finding['confidence']:.0%}",
     ]
     return "\n".join(
         [
