@@ -24,6 +24,7 @@ or skipped event by event and always told; a file that gives no event at all rai
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,7 @@ from profkit.parsers.exact_time import exact_nanoseconds
 from profkit.progress import Progress, silent
 
 _ABSENT = Raw(b"")
+_NOTHING = pa.array(["", "null"])
 _INTEGER = r"^-?[0-9]{1,18}$"
 _INT64_LIMIT = 2**63
 
@@ -145,7 +147,8 @@ class EventBatches:
         self._arguments = tuple(arguments)
         self._phases = frozenset(phases)
         self._keys = tuple(dict.fromkeys(key for argument in arguments for key in argument.keys))
-        self.windows = EventWindows(path, _event_type(self._keys), header_keys, progress, window_bytes)
+        self._args_type, self._event_type = _struct_types(self._keys)
+        self.windows = EventWindows(path, self._event_type, header_keys, progress, window_bytes)
 
     def __iter__(self) -> Iterator[pa.Table]:
         any_event = any_phase = False
@@ -172,21 +175,21 @@ class EventBatches:
             events, numbers = [events[i] for i in kept], [numbers[i] for i in kept]
         column = _ColumnMaker(pa.array(numbers, pa.int64()), self.windows.damage)
         columns: dict[str, pa.Array] = {"row": column.numbers}
+        fields = _values(events, self._event_type)
         for name in _TEXT_COLUMNS:
-            columns[name] = pa.array([getattr(event, name) for event in events], pa.string()).dictionary_encode()
+            columns[name] = pa.array(fields[name], pa.string()).dictionary_encode()
         for name in ("pid", "tid"):
-            columns[name] = _as_text([getattr(event, name) for event in events]).dictionary_encode()
-        columns["id"] = _as_text([event.id for event in events])
+            columns[name] = _as_text(fields[name]).dictionary_encode()
+        columns["id"] = _as_text(fields["id"])
         for name, target in _TIME_COLUMNS.items():
-            columns[target] = column.times(target, _raw_texts([getattr(event, name) for event in events]))
-        columns.update(self._argument_columns(column, [event.args for event in events]))
+            columns[target] = column.times(target, _raw_texts(fields[name]))
+        columns.update(self._argument_columns(column, fields["args"]))
         return pa.table(columns)
 
-    def _argument_columns(self, column: _ColumnMaker, args: list[Any]) -> dict[str, pa.Array]:
-        raw = {
-            key: _raw_texts([_ABSENT if a is None else getattr(a, f"a{i}") for a in args])
-            for i, key in enumerate(self._keys)
-        }
+    def _argument_columns(self, column: _ColumnMaker, args: Sequence[Any]) -> dict[str, pa.Array]:
+        none = self._args_type()
+        fields = _values([present or none for present in args], self._args_type)
+        raw = {key: _raw_texts(values) for key, values in zip(self._keys, fields.values(), strict=True)}
         make: dict[str, Callable[[str, pa.Array], pa.Array]] = {
             "int": column.integers,
             "text": column.texts,
@@ -198,14 +201,14 @@ class EventBatches:
         }
 
 
-def _event_type(keys: Sequence[str]) -> type[msgspec.Struct]:
-    """Give the struct of an event: what every recorder writes, and the wanted values of args as raw JSON."""
+def _struct_types(keys: Sequence[str]) -> tuple[type[msgspec.Struct], type[msgspec.Struct]]:
+    """Give the structs of the wanted values of args, as raw JSON, and of an event with what every recorder writes."""
     args = msgspec.defstruct(
         "Args", [(f"a{i}", Raw, msgspec.field(name=key, default=_ABSENT)) for i, key in enumerate(keys)], gc=False
     )
     text = str | None
     number_or_text = int | str | None
-    return msgspec.defstruct(
+    event = msgspec.defstruct(
         "Event",
         [
             *((name, text, None) for name in _TEXT_COLUMNS),
@@ -215,23 +218,26 @@ def _event_type(keys: Sequence[str]) -> type[msgspec.Struct]:
         ],
         gc=False,
     )
+    return args, event
 
 
-def _as_text(values: list[int | str | None]) -> pa.Array:
+def _values(structs: Sequence[msgspec.Struct], struct_type: type[msgspec.Struct]) -> dict[str, list[Any]]:
+    """Give the values of each field of many structs."""
+    return {name: list(map(operator.attrgetter(name), structs)) for name in struct_type.__struct_fields__}
+
+
+def _as_text(values: Sequence[int | str | None]) -> pa.Array:
     return pa.array([None if value is None else str(value) for value in values], pa.string())
 
 
-def _raw_texts(values: list[Raw]) -> pa.Array:
+def _raw_texts(values: Sequence[Raw]) -> pa.Array:
     """Give the JSON texts of raw values; null where the key is absent or its value is null."""
-    texts = [bytes(value) if value else None for value in values]
-    column = pa.array(texts, pa.binary())
+    texts = [b"" if value is _ABSENT else bytes(value) for value in values]
     try:
-        column = column.cast(pa.string())
+        column = pa.array(texts, pa.binary()).cast(pa.string())
     except pa.ArrowInvalid:
-        column = pa.array(
-            [None if text is None else text.decode("utf-8", errors="replace") for text in texts], pa.string()
-        )
-    return pc.if_else(pc.equal(column, "null"), None, column)
+        column = pa.array([text.decode("utf-8", errors="replace") for text in texts], pa.string())
+    return pc.if_else(pc.is_in(column, _NOTHING), None, column)
 
 
 class _ColumnMaker:
