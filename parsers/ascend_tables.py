@@ -170,7 +170,7 @@ def _lines(file: Any, path: Path, size: int, progress: Progress) -> Iterator[str
             reported = read
             progress("reading", path.name, min(read / size, 1.0))
         # Before Python 3.11 the csv module stops at a NUL.
-        yield line.replace("\0", "\ufffd")
+        yield line.replace("\0", "\ufffd") if "\0" in line else line
 
 
 def _issue(path: Path, severity: Severity, lines: list[int], text: str) -> ImportIssue:

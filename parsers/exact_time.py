@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 MICROSECONDS = 3
 MILLISECONDS = 6
 NANOSECONDS = 0
-# Sign, up to 19 digits and no more decimals than the unit has: what arrow's decimal128(38, decimals) takes exactly.
-_PLAIN = r"^-?[0-9]{{1,19}}(\.[0-9]{{0,{decimals}}})?$"
+# Sign, up to 19 digits, no more decimals than the unit has but zeros: what arrow's decimal128(38, decimals) takes
+# exactly.
+_PLAIN = r"^-?[0-9]{{1,19}}(\.[0-9]{{0,{decimals}}}0{{0,6}})?$"
 _LONGEST_NUMBER = 64
 _INT64 = np.iinfo(np.int64)
 
@@ -83,7 +84,7 @@ def _one(text: str, unit: int) -> tuple[int | None, bool]:
         context.prec = 2 * _LONGEST_NUMBER
         try:
             number = Decimal(text)
-            if not number.is_finite() or number.adjusted() > len(str(_INT64.max)):
+            if not number.is_finite() or (number and number.adjusted() > len(str(_INT64.max))):
                 return None, True
             scaled = number.scaleb(unit)
             whole = scaled.to_integral_value(rounding=ROUND_HALF_EVEN)
