@@ -67,9 +67,10 @@ class MindSporeDump:
     def sniff(self, path: Path) -> Recognition | None:
         """Recognise a directory by the first names of tensors found on the way down the layout's levels.
 
-        A directory of several ranks is left to be looked into: each rank is a recording of its own.
+        A directory of several ranks, or of a rank and other things, is left to be looked into: each rank is a
+        recording of its own.
         """
-        if not path.is_dir() or len(_children(path, _RANK_FOLDER)) > 1:
+        if not path.is_dir() or _holds_more_than_one_rank(path):
             return None
         if _holds_tensors(path):
             return Recognition("it holds tensors named {op_type}.{operator}...{input|output}.{slot}...", ())
@@ -277,6 +278,13 @@ def _of_graph(path: Path, rank: int, graph: int) -> list[_IterationFolder]:
     if constants.is_dir():
         iterations.append(_IterationFolder(constants, rank, graph, -1))
     return iterations
+
+
+def _holds_more_than_one_rank(path: Path) -> bool:
+    if not _children(path, _RANK_FOLDER):
+        return False
+    with os.scandir(path) as entries:
+        return sum(not entry.name.startswith(".") for entry in entries) > 1
 
 
 def _holds_tensors(path: Path) -> bool:

@@ -79,6 +79,13 @@ def test_a_directory_of_several_ranks_is_left_to_be_looked_into(tmp_path: Path) 
     assert read(tmp_path / "rank_1").rank == 1
 
 
+def test_a_dump_beside_another_recording_does_not_hide_it(tmp_path: Path) -> None:
+    save(tmp_path / "rank_0" / "Net" / "0" / "0", "Add.Default_Add-op0")
+    (tmp_path / "trace.json").touch()
+    assert MindSporeDump().sniff(tmp_path) is None
+    assert MindSporeDump().sniff(tmp_path / "rank_0") is not None
+
+
 def test_mapping_file_gives_long_names_back(tmp_path: Path) -> None:
     folder = tmp_path / "rank_0" / "Net" / "0" / "0"
     op = "Default_" + "deep-Cell_" * 60 + "Add-op0"
