@@ -107,10 +107,13 @@ class Spreading:
             if role is not None:
                 self.roles[execution.order] = role
         self._charge_casts()
+        # Masks are judged by sure links alone, and what may have come from an origin by those that are no masks.
+        self._made: list[int] = []
+        self.consumers = self._consumers()
+        self._forget_masks()
         made = (Part.ORIGIN, Part.UNREADABLE)
         self._made = sorted(order for order, role in self.roles.items() if role.part in made)
         self.consumers = self._consumers()
-        self._forget_masks()
 
     def _role(self, execution: Execution) -> Role | None:
         states = self._states

@@ -205,6 +205,18 @@ def test_a_bad_network_input_is_named_and_its_cause_lies_before(dump: SyntheticD
     assert not (found["role"] == "origin").any()
 
 
+def test_a_mask_before_a_bad_input_is_not_taken_for_its_source(dump: SyntheticDump) -> None:
+    soft = np.where(np.triu(np.ones((4, 4), dtype=bool), 1), F32(0), values(4, 4))
+    logged = dump.op(f"{NET}Log-op0", [soft], log_of(soft))
+    dump.op(f"{NET}Softmax-op0", [logged], soft)
+    x = values(4, 4) - 5
+    dump.op(f"{NET}Mul-op0", [log_of(x), x], log_of(x))
+    dump.op(f"{LOSS}ReduceMean-op0", [log_of(x)], log_of(x).mean())
+    found = dump.hunt()
+    assert roles(found) == [("Mul-op0", "unknown"), ("ReduceMean-op0", "carrier")]
+    assert primary(found)["op"].endswith("Mul-op0")
+
+
 def test_weights_spoilt_by_the_step_before_are_no_new_origin(dump: SyntheticDump) -> None:
     x, weight = values(4), values(4)
     bad = dump.op(f"{NET}Log-op0", [x - 5], log_of(x - 5))
