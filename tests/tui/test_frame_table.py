@@ -92,7 +92,7 @@ async def test_hostile_text_is_shown_as_text(session_of, make_operators, run_app
         assert "\\x1b[2J" in shown
         assert "\\u202eabc" in shown
         assert not any(ord(character) < 32 and character != "\n" for character in shown)
-        assert all(cell_len(line) == table.size.width for line in lines(table))
+        assert all(cell_len(line) == table.line_width for line in lines(table))
         for _ in range(8):
             await pilot.press("enter", "escape", "j")
 
@@ -105,7 +105,7 @@ async def test_a_small_terminal_and_back(session, run_app, settle):
         await pilot.resize_terminal(40, 10)
         await settle(pilot)
         assert not screen.query_one("#detail").region.width
-        assert all(cell_len(line) == screen.table.size.width <= 40 for line in lines(screen.table))
+        assert all(cell_len(line) == screen.table.line_width <= 40 for line in lines(screen.table))
         assert any(line.startswith("▸") for line in lines(screen.table))
         await pilot.resize_terminal(120, 40)
         await settle(pilot)
@@ -113,10 +113,25 @@ async def test_a_small_terminal_and_back(session, run_app, settle):
         assert lines(screen.table) == wide
 
 
+async def test_the_scroll_bar_hides_no_cell(session_of, make_operators, run_app, settle):
+    operators = make_operators().iloc[np.arange(80) % 8].reset_index(drop=True)
+    async with run_app(session_of(operators), size=(80, 12)) as pilot:
+        table = pilot.app.screen.table
+        for width in (40, 57, 66, 80):
+            await pilot.resize_terminal(width, 12)
+            await settle(pilot)
+            assert table.show_vertical_scrollbar
+            free = width - table.scrollbar_size_vertical
+            assert all(place.x + place.width <= free for place in table.placed)
+            assert all(cell_len(line) == free for line in lines(table))
+
+
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (20, 6), (10, 3)])
 async def test_every_size_works(session, run_app, settle, size):
     async with run_app(session, size=size) as pilot:
-        await press_every_key(pilot, settle)
+        for key in ("G", "l", "enter", "escape", "4", "1"):
+            await pilot.press(key)
+        await settle(pilot)
         detail = pilot.app.screen.query_one("#detail").region
         table = pilot.app.screen.table.region
         if size == (120, 40):

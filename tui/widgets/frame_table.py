@@ -117,9 +117,14 @@ class FrameTable(ScrollView, can_focus=True):
         return int(self.order[self.cursor_place]) if len(self.order) else None
 
     @property
+    def line_width(self) -> int:
+        """Cells of a line: the table without its scroll bar, which would hide the end of a number."""
+        return self.scrollable_content_region.width
+
+    @property
     def placed(self) -> tuple[PlacedColumn, ...]:
         """The columns in sight."""
-        return place_columns(self.columns, self._pages.widths, self._first_column, self.size.width)
+        return place_columns(self.columns, self._pages.widths, self._first_column, self.line_width)
 
     def on_mount(self) -> None:
         """Show the rows as they are, then sort them."""
@@ -196,7 +201,7 @@ class FrameTable(ScrollView, can_focus=True):
     def _move_to_column(self, column: int) -> None:
         self.cursor_column = max(0, min(column, len(self.columns) - 1))
         self._first_column = first_column_showing(
-            self.columns, self._pages.widths, self._first_column, self.cursor_column, self.size.width
+            self.columns, self._pages.widths, self._first_column, self.cursor_column, self.line_width
         )
         self.refresh()
         self.post_message(self.Arranged())
@@ -210,10 +215,10 @@ class FrameTable(ScrollView, can_focus=True):
         self.scroll_to(y=max(0, self.cursor_place - rows_in_sight // 2), animate=False, force=True)
 
     def _refresh_place(self, place: int) -> None:
-        self.refresh(Region(0, place - self.scroll_offset.y + _HEADER_LINES, self.size.width, 1))
+        self.refresh(Region(0, place - self.scroll_offset.y + _HEADER_LINES, self.line_width, 1))
 
     def _fit_virtual_size(self) -> None:
-        self.virtual_size = Size(self.size.width, len(self.order) + _HEADER_LINES)
+        self.virtual_size = Size(self.line_width, len(self.order) + _HEADER_LINES)
 
     def action_move_row(self, rows: int) -> None:
         """Move the cursor by rows."""
@@ -277,7 +282,7 @@ class FrameTable(ScrollView, can_focus=True):
         if y == _HEADER_LINES and not len(self.order):
             text = self._when_empty if self.row_filter is None else "No row fulfils the filter; Esc clears it."
             return self._line([Segment(" " * GUTTER + text, self._style("empty"))])
-        return Strip.blank(self.size.width, _PLAIN)
+        return Strip.blank(self.line_width, _PLAIN)
 
     def _header(self) -> Strip:
         segments = [Segment(" " * GUTTER, _PLAIN)]
@@ -305,7 +310,7 @@ class FrameTable(ScrollView, can_focus=True):
 
     def _line(self, segments: list[Segment]) -> Strip:
         # Neighbours of one style become one segment: fewer escape sequences, a shorter way over a remote line.
-        return Strip(Segment.simplify(segments)).adjust_cell_length(self.size.width, _PLAIN)
+        return Strip(Segment.simplify(segments)).adjust_cell_length(self.line_width, _PLAIN)
 
     def _style(self, name: str) -> Style:
         return self.get_component_rich_style(f"frame-table--{name}", partial=True)
