@@ -79,8 +79,8 @@ def _updated(role: Role, spreading: Spreading, states: TensorStates) -> str:
 
 def _carrier(role: Role, spreading: Spreading, states: TensorStates) -> str:
     if not role.bad_inputs:
-        writers = sorted({short_name(writer) for writer in role.writers.values()})
-        return f"shows what {', '.join(writers)} made: {_bad_outputs(role.bad_outputs, states)}"
+        made = ", ".join(short_name(writer) for writer in role.follows)
+        return f"shows what {made} made: {_bad_outputs(role.bad_outputs, states)}"
     makes_nan = any(states[row] is State.NAN for row in role.bad_outputs) and not any(
         states[row] is State.NAN for row in role.bad_inputs
     )

@@ -57,7 +57,8 @@ class Role:
         bad_outputs: Results that hold NaN or Inf (saturated values for SATURATED).
         bad_inputs: Inputs that hold NaN or Inf and are no mask.
         writers: Executions that wrote the bad inputs, by input row; an input without one comes from outside.
-        follows: Executions that read the same bad input from outside before it.
+        follows: Executions whose bad values it repeats: earlier readers of the same input from outside, or the writer
+            of the unread tensor that it casts.
         seen_at: For an origin whose own output cannot be read: the Cast that shows it, and the Cast's outputs.
         mask_inputs: Inputs that hold Inf by intent.
     """
@@ -202,19 +203,29 @@ class Spreading:
 
     def _charge_casts(self) -> None:
         """Charge a bad value first seen at a Cast to the operator whose unread result it casts."""
-        for role in [role for role in self.roles.values() if role.part is Part.UNREADABLE]:
-            if role.execution.op_type != _CAST:
-                continue
-            contents = [self._states.digest(row) or b"" for row in role.execution.inputs]
-            writer = next((self._unread_writers[c] for c in contents if c in self._unread_writers), None)
+        first_seen = (Part.UNREADABLE, Part.ORIGIN) if self.outputs_only else (Part.UNREADABLE,)
+        for role in [role for role in self.roles.values() if role.part in first_seen]:
+            writer = self._unread_writer(role.execution) if role.execution.op_type == _CAST else None
             if writer is None:
                 continue
             role.part = Part.CARRIER
-            role.writers = dict.fromkeys(role.execution.inputs, writer)
+            role.follows = [writer]
             if writer.order not in self.roles:
-                self.roles[writer.order] = Role(
-                    writer, Part.ORIGIN, [], seen_at=(role.execution, list(role.bad_outputs))
-                )
+                seen_at = (role.execution, list(role.bad_outputs))
+                self.roles[writer.order] = Role(writer, Part.ORIGIN, [], seen_at=seen_at)
+
+    def _unread_writer(self, cast: Execution) -> Execution | None:
+        """Give who wrote the unread tensor that a Cast reads: by content, or the last of its size where not dumped."""
+        if cast.inputs:
+            contents = self._contents(cast.inputs)
+            return next((writer for content, writer in self._unread_writers.items() if content in contents), None)
+        sizes = {self._states.size_bytes(row) for row in cast.results}
+        before = [
+            writer
+            for writer in self._unread_writers.values()
+            if writer.order < cast.order and any(self._states.size_bytes(row) in sizes for row in writer.outputs)
+        ]
+        return max(before, key=lambda writer: writer.order, default=None)
 
     def _consumers(self) -> dict[int, set[int]]:
         """Give, by the order of an execution, the orders of those that carry on its bad values or may do so."""

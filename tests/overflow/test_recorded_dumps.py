@@ -33,7 +33,10 @@ def assert_first_and_primary(found: pd.DataFrame, op: str) -> None:
 
 @pytest.mark.parametrize(("net", "origin"), ORIGINS.items())
 def test_known_origins(shared: Path, net: str, origin: str) -> None:
-    assert_first_and_primary(hunted(shared / "samples/dump/ms2.10-cpu" / net), origin)
+    tensors = MindSporeDump().read(shared / "samples/dump/ms2.10-cpu" / net, silent).frames["tensors"]
+    assert_first_and_primary(hunt(tensors), origin)
+    outputs = tensors[(tensors["io"] != "input") & (tensors["iteration"] == 0)].reset_index(drop=True)
+    assert_first_and_primary(hunt(outputs), origin)
 
 
 @pytest.mark.parametrize("net", CLEAN)
@@ -64,10 +67,13 @@ def test_planted_faults_of_whole_networks(shared: Path, tmp_path: Path, net: str
         (truth,) = [row for row in csv.DictReader(file) if row["case"] == case]
     with tarfile.open(folder / "nan" / truth["file"]) as archive:
         archive.extractall(tmp_path, filter="data")
-    found = hunted(tmp_path)
+    tensors = MindSporeDump().read(tmp_path, silent).frames["tensors"]
+    found = hunt(tensors)
     assert_first_and_primary(found, truth["origin_op_name"])
     module = found.loc[found["primary"], "module"].iloc[0]
     assert pd.isna(module) or module == truth["module"]
+    outputs = tensors[tensors["io"] != "input"].reset_index(drop=True)
+    assert_first_and_primary(hunt(outputs), truth["origin_op_name"])
 
 
 def test_bundled_recordings(samples: Path) -> None:
