@@ -16,10 +16,12 @@ from profkit.correlate.placement import NEIGHBOUR
 
 Ints = npt.NDArray[np.int64]
 
-HEAVY_CLASSES = frozenset({"conv", "matmul", "norm", "embedding", "rnn", "softmax", "pool", "loss", "communication"})
+HEAVY_CLASSES = frozenset({"conv", "matmul", "norm", "rnn", "softmax", "communication"})
 """Classes whose operators define a network: never an appendix of an operator of another type."""
 
 _NEARBY = 12
+_WIDEST_UNIT = 64
+_REPEATED_SHARE = 0.8
 
 
 class Neighbourhood:
@@ -80,10 +82,22 @@ class Neighbourhood:
         return -1
 
     def _beside(self, unit: Ints, first: int, last: int) -> int:
-        before = range(first - 1, -1, -1)
-        after = range(last, len(unit))
-        for places in (after, before) if self._backward else (before, after):
+        """Give the unit before or after: the one whose work the run repeats, else the one it stands with."""
+        sides = (range(first - 1, -1, -1), range(last, len(unit)))
+        found = []
+        for places in reversed(sides) if self._backward else sides:
             place = next((at for at in places if unit[at] >= 0 and self._may_adopt(int(unit[at]))), None)
             if place is not None:
-                return int(unit[place])
-        return -1
+                found.append((self._share_repeated(unit, place, first, last), int(unit[place])))
+        if not found:
+            return -1
+        share, number = max(found, key=lambda side: side[0])
+        return number if share >= _REPEATED_SHARE else found[0][1]
+
+    def _share_repeated(self, unit: Ints, place: int, first: int, last: int) -> float:
+        """Give the part of a run that is of the unit's types; one type alone is no pattern."""
+        around = range(max(place - _WIDEST_UNIT, 0), min(place + _WIDEST_UNIT, len(unit)))
+        own = {self._types[at] for at in around if unit[at] == unit[place]}
+        if len({self._types[at] for at in range(first, last)}) == 1:
+            return 0.0
+        return sum(self._types[at] in own for at in range(first, last)) / (last - first)

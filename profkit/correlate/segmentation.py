@@ -21,7 +21,11 @@ Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
 _CORE, _PART, _LAYOUT = 3.0, 1.0, 0.05
-_SURPLUS, _FOREIGN, _CORE_ABSENT, _LEFT_OUT = -1.0, -1.5, -4.0, 0.6
+_SURPLUS, _FOREIGN, _CORE_ABSENT = -1.0, -1.5, -2.0
+# A decomposed operator is worth as much as a fused core once this part of what it may need is there.
+_ENOUGH, _PIECE = 0.6, 0.2
+# Kernels that belong to nothing come in runs (a decomposed or repeated operator): to begin one costs, to go on hardly.
+_LEFT_OUT_FIRST, _LEFT_OUT_NEXT = 0.5, 0.1
 _LONGEST_RUN = 64
 _IMPOSSIBLE = np.float32(-1e9)
 # Half the width of the band of kernels that a unit may reach, around its proportional place; and the number of
@@ -84,15 +88,17 @@ class _RunScores:
                 usable[number] = True
                 fit[number] = unit.shapes.fit(tensors)
         best: list[Floats] = []
-        for variant in unit.decomposition.variants:
-            scores = self._scored(variant, usable, fit)
+        for number, variant in enumerate(unit.decomposition.variants):
+            scores = self._scored(variant, usable, fit, unit.skip_cost, is_fused=number == 0)
             shared = min(len(scores), len(best))
             for at in range(shared):
                 np.maximum(best[at], scores[at], out=best[at])
             best += scores[shared:]
         return best
 
-    def _scored(self, variant: Variant, usable: npt.NDArray[np.bool_], fit: Floats) -> list[Floats]:
+    def _scored(
+        self, variant: Variant, usable: npt.NDArray[np.bool_], fit: Floats, skip_cost: float, *, is_fused: bool
+    ) -> list[Floats]:
         """Score every run for one variant; counts within a run are differences of running counts."""
         slots = {kernel: at for at, slot in enumerate(variant) for kernel in slot.kernels}
         slot_of = np.array([slots.get(kernel, -1) for kernel, _, _ in self._signatures])
@@ -100,8 +106,6 @@ class _RunScores:
         foreign = ((slot_of < 0) & ~self._layout)[self._signature]
         slot, n = slot_of[self._signature], len(self._signature)
         most = np.array([slot.most for slot in variant], dtype=np.float32)
-        is_core = np.array([slot.core for slot in variant])
-        weight = np.where(is_core, np.float32(_CORE), np.float32(_PART))
         seen = np.zeros((n + 1, len(most)), dtype=np.float32)
         seen[1:] = np.cumsum(slot[:, None] == np.arange(len(most)), axis=0)
         strangers = _running_count(foreign)
@@ -113,17 +117,66 @@ class _RunScores:
             counts = seen[length:] - seen[:starts]
             used = np.minimum(counts, most)
             best_fit = np.maximum(best_fit[:starts], fit[self._signature[length - 1 :]])
-            score = used @ weight + _SURPLUS * (counts - used).sum(axis=1) + best_fit
+            worth = _fused_worth if is_fused else _decomposed_worth
+            score = worth(variant, used, skip_cost) + best_fit + _SURPLUS * (counts - used).sum(axis=1)
             score += _FOREIGN * (strangers[length:] - strangers[:starts]) + _LAYOUT * (moved[length:] - moved[:starts])
-            if is_core.any():
-                score[~counts[:, is_core].any(axis=1)] += _CORE_ABSENT
             score[foreign[:starts] | foreign[length - 1 :]] = _IMPOSSIBLE
             scores.append(score.astype(np.float32))
         return scores
 
 
+def _fused_worth(variant: Variant, used: Floats, skip_cost: float) -> Floats:
+    """Score the kernels of a variant one by one; without a core kernel the unit is as good as skipped."""
+    is_core = np.array([slot.core for slot in variant])
+    worth: Floats = used @ np.where(is_core, np.float32(_CORE), np.float32(_PART))
+    if is_core.any():
+        worth[~used[:, is_core].any(axis=1)] += np.float32(_CORE_ABSENT - skip_cost)
+    return worth
+
+
+def _decomposed_worth(variant: Variant, used: Floats, skip_cost: float) -> Floats:
+    """Score a variant of many pieces by how complete it is: from skipped, with none, to a core, with enough of them."""
+    pieces = used.sum(axis=1)
+    complete = np.minimum(pieces / np.float32(_ENOUGH * sum(slot.most for slot in variant)), np.float32(1.0))
+    worth: Floats = complete * np.float32(_CORE + skip_cost) - np.float32(skip_cost) + np.float32(_PIECE) * pieces
+    is_core = np.array([slot.core for slot in variant])
+    if is_core.any():
+        worth[~used[:, is_core].any(axis=1)] += np.float32(_CORE_ABSENT - skip_cost)
+    return worth
+
+
 def _running_count(flags: npt.NDArray[np.bool_]) -> Floats:
     return np.concatenate([[0], np.cumsum(flags)]).astype(np.float32)
+
+
+class _Decisions:
+    """What was best for each unit (row) and each number of kernels done with so far (column, from the band's start).
+
+    Attributes:
+        taken: Kernels the unit takes, the last ones; 0 where it is skipped.
+        in_gap: Whether the last kernels are left out instead; the gap begins at the last place before that
+        before_gap: marks as the best to begin one.
+    """
+
+    def __init__(self, units: int, width: int) -> None:
+        self.taken = np.zeros((units, width), dtype=np.int8)
+        self.in_gap = np.zeros((units, width), dtype=bool)
+        self.before_gap = np.zeros((units, width), dtype=bool)
+
+    def traced(self, lows: Ints, n: int) -> Ints:
+        """Give the unit of each kernel by walking the decisions back from the end."""
+        owner = np.full(n, -1, dtype=np.int64)
+        end = n
+        for number in range(len(self.taken) - 1, -1, -1):
+            low = lows[number + 1]
+            if self.in_gap[number, end - low]:
+                end -= 1
+                while not self.before_gap[number, end - low]:
+                    end -= 1
+            length = int(self.taken[number, end - low])
+            owner[end - length : end] = number
+            end -= length
+        return owner
 
 
 def segment(units: Sequence[Unit], kernels: Kernels) -> Ints:
@@ -141,11 +194,11 @@ def segment(units: Sequence[Unit], kernels: Kernels) -> Ints:
         return np.full(n, -1, dtype=np.int64)
     runs = _RunScores(kernels)
     lows, highs = _bands(units, n)
-    left_out = (np.arange(n + 1) * _LEFT_OUT).astype(np.float32)
+    left_out = (np.arange(n + 1) * _LEFT_OUT_NEXT).astype(np.float32)
     best = np.full(n + 1, _IMPOSSIBLE, dtype=np.float32)
     best[lows[0] : highs[0]] = -left_out[lows[0] : highs[0]]
-    taken = np.zeros((len(units), int((highs - lows).max())), dtype=np.int8)
-    was_left_out = np.zeros_like(taken, dtype=bool)
+    best[1 : highs[0]] -= np.float32(_LEFT_OUT_FIRST)
+    decisions = _Decisions(len(units), int((highs - lows).max()))
     for number, unit in enumerate(units):
         low, high = lows[number + 1], highs[number + 1]
         reached = best - np.float32(unit.skip_cost)
@@ -160,11 +213,13 @@ def segment(units: Sequence[Unit], kernels: Kernels) -> Ints:
             length_taken[ends][better] = length
         levelled = reached[low:high] + left_out[low:high]
         highest = np.maximum.accumulate(levelled)
+        skipping = np.concatenate([[_IMPOSSIBLE], highest[:-1] - np.float32(_LEFT_OUT_FIRST)])
         best = np.full(n + 1, _IMPOSSIBLE, dtype=np.float32)
-        best[low:high] = highest - left_out[low:high]
-        taken[number, : high - low] = length_taken[low:high]
-        was_left_out[number, : high - low] = highest > levelled
-    return _traced(taken, was_left_out, lows, n)
+        best[low:high] = np.maximum(levelled, skipping) - left_out[low:high]
+        decisions.taken[number, : high - low] = length_taken[low:high]
+        decisions.in_gap[number, : high - low] = skipping > levelled
+        decisions.before_gap[number, : high - low] = levelled >= highest
+    return decisions.traced(lows, n)
 
 
 def _bands(units: Sequence[Unit], n: int) -> tuple[Ints, Ints]:
@@ -174,16 +229,3 @@ def _bands(units: Sequence[Unit], n: int) -> tuple[Ints, Ints]:
     highs = np.minimum(centre + _BAND, n) + 1
     lows[0], highs[-1] = 0, n + 1
     return lows, highs
-
-
-def _traced(taken: npt.NDArray[np.int8], was_left_out: npt.NDArray[np.bool_], lows: Ints, n: int) -> Ints:
-    owner = np.full(n, -1, dtype=np.int64)
-    end = n
-    for number in range(len(taken) - 1, -1, -1):
-        low = lows[number + 1]
-        while was_left_out[number, end - low]:
-            end -= 1
-        length = int(taken[number, end - low])
-        owner[end - length : end] = number
-        end -= length
-    return owner

@@ -14,10 +14,10 @@ from profkit.correlate.timing import side_words, timed_rows, unit_costs
 from profkit.correlate.unit_facts import unit_facts
 from profkit.run import Run
 
-# A finding needs effect: at least this part of a step; and evidence: this ratio to its like, this many spreads of its
-# like (median absolute deviation), and the same in all steps.
-_SHARE_OF_STEP = 0.01
-_LEAST_RATIO = 1.5
+# A finding needs effect: at least a small part of a step; and evidence: a ratio to its like, a clear one where the part
+# is not large, this many spreads of its like (median absolute deviation), and the same in all steps.
+_SMALL_SHARE, _CLEAR_RATIO = 0.01, 3.0
+_LARGE_SHARE, _LEAST_RATIO = 0.05, 1.5
 _SPREADS = 3.0
 _LEAST_SPREAD = 0.1
 # A class is one finding from this many units and this ratio to the rest of the run on.
@@ -36,9 +36,9 @@ def judged_units(alignment: pd.DataFrame, ref: Run, run: Run) -> pd.DataFrame:
 
     Returns:
         Index unit; the columns of `timing.unit_costs`, and: module, phase, op_class, ref_operators, run_operators,
-        ref_kernels, run_kernels, confidence, reason; expected_ns: wall time if it were slowed down as its like, float64;
-        excess_ns: wall time beyond that; stands_out: whether the evidence is there, bool; slow: whether the effect is
-        there too, bool.
+        ref_kernels, run_kernels, confidence, reason; usual_ratio: how much its like are slowed down; expected_ns: wall
+        time if it were slowed down as they are; excess_ns: wall time beyond that (all float64); stands_out: whether the
+        evidence is there, slow: whether the effect is there too (bool).
     """
     costs = unit_costs(alignment, ref, run)
     words = side_words(alignment, ref)
@@ -47,35 +47,53 @@ def judged_units(alignment: pd.DataFrame, ref: Run, run: Run) -> pd.DataFrame:
     units = costs.join(torch_or_ref[["module", "phase", "op_class", "confidence", "reason"]])
     for name, its in zip(("ref", "run"), facts, strict=True):
         units = units.join(its[["operators", "kernels"]].add_prefix(f"{name}_"))
-    return _judged(units)
+    return _judged(units, across=words != ("ref", "run"))
 
 
-def _judged(units: pd.DataFrame) -> pd.DataFrame:
-    ratio = np.log(units["run_wall_ns"].clip(lower=1.0) / units["ref_wall_ns"].clip(lower=1.0))
+def _judged(units: pd.DataFrame, *, across: bool) -> pd.DataFrame:
+    ratio = _log_ratio(units)
     usual = _usual_ratio(units, ratio)
+    if not across:
+        usual = usual.clip(lower=0.0)
     beyond = ratio - usual
     spread = _spread_of_its_like(units, beyond)
     steadily = beyond > np.log1p(units["run_noise"].clip(upper=1.0)) + np.log1p(units["ref_noise"].clip(upper=1.0))
     expected = units["ref_wall_ns"] * np.exp(usual)
     excess = units["run_wall_ns"] - expected
     stands_out = steadily & (beyond > np.maximum(np.log(_LEAST_RATIO), _SPREADS * spread))
+    share = excess / max(units["run_wall_ns"].sum(), 1.0)
+    clear = (share >= _LARGE_SHARE) | ((share >= _SMALL_SHARE) & (beyond > np.log(_CLEAR_RATIO)))
     return units.assign(
         usual_ratio=np.exp(usual),
         expected_ns=expected,
         excess_ns=excess,
         stands_out=stands_out,
-        slow=stands_out & (excess >= _SHARE_OF_STEP * units["run_wall_ns"].sum()),
+        slow=stands_out & clear,
     )
+
+
+def _log_ratio(units: pd.DataFrame) -> pd.Series[float]:
+    ratio = units["run_wall_ns"].clip(lower=1.0) / units["ref_wall_ns"].clip(lower=1.0)
+    return pd.Series(np.log(ratio.to_numpy(dtype="float64")), index=units.index)
 
 
 def _usual_ratio(units: pd.DataFrame, ratio: pd.Series[float]) -> pd.Series[float]:
     """Give the log ratio of the units' like: class and phase if there are enough, else the class, else the run."""
-    usual = pd.Series(_weighted_median(ratio, units["ref_wall_ns"]), index=units.index)
+    usual = pd.Series(_ratio_of_the_run(units, ratio), index=units.index)
     for keys in (["op_class"], ["op_class", "phase"]):
         cell = ratio.groupby([units[key].astype(object) for key in keys])
         of_cell = cell.transform("median").where(cell.transform("size") >= _UNITS_OF_A_CLASS)
         usual = of_cell.fillna(usual)
     return usual
+
+
+def _ratio_of_the_run(units: pd.DataFrame, ratio: pd.Series[float], without: str | None = None) -> float:
+    """Give the median over the classes of their median log ratio: a class has one vote however often it runs."""
+    cell = ratio.groupby(units["op_class"].astype(object))
+    of_class = cell.median()[cell.size() >= _UNITS_OF_A_CLASS].drop(labels=[without], errors="ignore")
+    if of_class.empty:
+        return float(ratio.median()) if len(ratio) else 0.0
+    return float(of_class.median())
 
 
 def _spread_of_its_like(units: pd.DataFrame, beyond: pd.Series[float]) -> pd.Series[float]:
@@ -85,37 +103,33 @@ def _spread_of_its_like(units: pd.DataFrame, beyond: pd.Series[float]) -> pd.Ser
     return spread.clip(lower=_LEAST_SPREAD)
 
 
-def _weighted_median(values: pd.Series[float], weights: pd.Series[float]) -> float:
-    if values.empty:
-        return 0.0
-    order = np.argsort(values.to_numpy(), kind="stable")
-    reached = np.cumsum(weights.to_numpy()[order])
-    return float(values.to_numpy()[order][np.searchsorted(reached, reached[-1] / 2)])
-
-
-def slow_classes(units: pd.DataFrame) -> pd.DataFrame:
+def slow_classes(units: pd.DataFrame, *, across: bool) -> pd.DataFrame:
     """Give the classes of work that are slow as a whole, against the rest of the run.
 
     Args:
         units: Frame of `judged_units`.
+        across: Whether the runs are of two frameworks, which differ by a constant; within one, only what takes longer
+            than before is slow.
 
     Returns:
         Index op_class, largest excess first; ref_wall_ns, run_wall_ns, excess_ns, usual_ratio (of the rest).
     """
-    step = units["run_wall_ns"].sum()
-    ratio = np.log(units["run_wall_ns"].clip(lower=1.0) / units["ref_wall_ns"].clip(lower=1.0))
-    found = {}
+    ratio = _log_ratio(units)
+    least = _CLASS_SHARE_OF_STEP * units["run_wall_ns"].sum()
+    found: dict[str, dict[str, float]] = {}
     for word, members in units.groupby(units["op_class"].astype(object)):
-        rest = ~units.index.isin(members.index)
-        if len(members) < _UNITS_OF_A_CLASS or not rest.any():
-            continue
-        usual = _weighted_median(ratio[rest], units.loc[rest, "ref_wall_ns"])
-        excess = (members["expected_ns"] - members["ref_wall_ns"] * np.exp(usual)).sum()
+        usual = _ratio_of_the_run(units, ratio, without=str(word))
+        if not across:
+            usual = max(usual, 0.0)
+        excess = float((members["expected_ns"] - members["ref_wall_ns"] * np.exp(usual)).sum())
         own = float(ratio[members.index].median())
-        if own - usual > np.log(_CLASS_RATIO) and excess > _CLASS_SHARE_OF_STEP * step:
-            walls = members[["ref_wall_ns", "run_wall_ns"]].sum()
-            found[word] = {**walls, "excess_ns": excess, "usual_ratio": float(np.exp(usual))}
-    frame = pd.DataFrame.from_dict(
-        found, orient="index", columns=["ref_wall_ns", "run_wall_ns", "excess_ns", "usual_ratio"]
-    )
+        if len(members) >= _UNITS_OF_A_CLASS and own - usual > np.log(_CLASS_RATIO) and excess > least:
+            found[str(word)] = {
+                "ref_wall_ns": float(members["ref_wall_ns"].sum()),
+                "run_wall_ns": float(members["run_wall_ns"].sum()),
+                "excess_ns": excess,
+                "usual_ratio": float(np.exp(usual)),
+            }
+    columns = ["ref_wall_ns", "run_wall_ns", "excess_ns", "usual_ratio"]
+    frame = pd.DataFrame.from_dict(found, orient="index", columns=columns)
     return frame.sort_values("excess_ns", ascending=False, kind="stable")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from typing import Any
 
 import pandas as pd
 
@@ -11,6 +12,7 @@ from profkit.run import Run
 from profkit.schema import FINDINGS
 
 _MOST_FINDINGS = 50
+_CASTS = re.compile(r"\bCast x\d")
 _MOSTLY_GAPS = 0.6
 _MORE_KERNELS = 3
 
@@ -34,7 +36,7 @@ def slow_findings(operators: pd.DataFrame, alignment: pd.DataFrame, ref: Run, ru
     units = units.assign(module=named.reindex(units.index).where(lambda module: module.notna(), units["module"]))
     groups = alignment[alignment["group"] >= 0].groupby("unit")["group"].unique()
     step = float(units["run_wall_ns"].sum())
-    found = [*_slow_modules(units, step), *_slow_classes(units, step)]
+    found = [*_slow_modules(units, step), *_slow_classes(units, step, across=ref.framework != run.framework)]
     found.sort(key=lambda row: -row["impact_ns"])
     rows = [
         {**row, "rank": rank, "groups": sorted(int(group) for unit in row["groups"] for group in groups[unit])}
@@ -43,10 +45,10 @@ def slow_findings(operators: pd.DataFrame, alignment: pd.DataFrame, ref: Run, ru
     return FINDINGS.from_rows(rows)
 
 
-def _slow_modules(units: pd.DataFrame, step: float) -> list[dict[str, object]]:
+def _slow_modules(units: pd.DataFrame, step: float) -> list[dict[str, Any]]:
     standing_out = units[units["stands_out"]]
     place = standing_out["module"].where(standing_out["module"].notna(), standing_out.index.to_series().map(str))
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []
     for _, members in standing_out.groupby(place):
         excess = float(members["excess_ns"].sum())
         if not members["slow"].any():
@@ -63,7 +65,7 @@ def _slow_modules(units: pd.DataFrame, step: float) -> list[dict[str, object]]:
                 "ratio": after / max(before, 1.0),
                 "confidence": 0.9 if (members["confidence"] >= 0.8).any() else 0.6,
                 "groups": list(members.index),
-                "evidence": f"{phases or 'phase unknown'}: {_milliseconds(before)} in the reference, {_milliseconds(after)} here; "
+                "evidence": f"{phases or 'phase unknown'}: {_before_and_after(before, after)}; "
                 f"its like are {worst['usual_ratio']:.1f} times as slow, this {_ratio(worst):.1f} times; "
                 f"{_share(excess, step)} of the step, medians of {int(worst['steps'])} steps",
                 "advice": _advice(worst),
@@ -72,9 +74,9 @@ def _slow_modules(units: pd.DataFrame, step: float) -> list[dict[str, object]]:
     return rows
 
 
-def _slow_classes(units: pd.DataFrame, step: float) -> list[dict[str, object]]:
-    rows: list[dict[str, object]] = []
-    for word, row in slow_classes(units).iterrows():
+def _slow_classes(units: pd.DataFrame, step: float, *, across: bool) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for word, row in slow_classes(units, across=across).iterrows():
         members = units[units["op_class"].astype(object) == word]
         rows.append(
             {
@@ -85,8 +87,8 @@ def _slow_classes(units: pd.DataFrame, step: float) -> list[dict[str, object]]:
                 "ratio": row["run_wall_ns"] / max(row["ref_wall_ns"], 1.0),
                 "confidence": 0.7,
                 "groups": list(members.index),
-                "evidence": f"{_milliseconds(row['ref_wall_ns'])} in the reference, {_milliseconds(row['run_wall_ns'])} "
-                f"here; the rest of the run is {row['usual_ratio']:.1f} times as slow; "
+                "evidence": f"{_before_and_after(row['ref_wall_ns'], row['run_wall_ns'])}; "
+                f"the rest of the run is {row['usual_ratio']:.1f} times as slow; "
                 f"{_share(row['excess_ns'], step)} of the step",
                 "advice": f"the whole class is slower on this side: look for another implementation of {word} "
                 "(data type, layout, fused operator), not at one module",
@@ -95,14 +97,14 @@ def _slow_classes(units: pd.DataFrame, step: float) -> list[dict[str, object]]:
     return rows
 
 
-def _ratio(unit: Mapping[str, float] | pd.Series) -> float:  # type: ignore[type-arg]
+def _ratio(unit: pd.Series[Any]) -> float:
     return float(unit["run_wall_ns"]) / max(float(unit["ref_wall_ns"]), 1.0)
 
 
-def _advice(unit: pd.Series) -> str:  # type: ignore[type-arg]
+def _advice(unit: pd.Series[Any]) -> str:
     gaps = 1.0 - unit["run_ns"] / max(unit["run_wall_ns"], 1.0)
     kernels = f"{int(unit['run_kernels'])} kernels ({_cut(unit['run_operators'])})"
-    if "Cast" in unit["run_operators"]:
+    if _CASTS.search(unit["run_operators"]):
         return f"{kernels}: conversions between data types; keep one data type in this module"
     if unit["run_kernels"] >= _MORE_KERNELS * max(unit["ref_kernels"], 1):
         return f"{kernels} do the work of {_cut(unit['ref_operators'])}: use the fused operator, drop repeated work"
@@ -115,8 +117,8 @@ def _cut(text: str, most: int = 90) -> str:
     return text if len(text) <= most else text[: most - 3] + "..."
 
 
-def _milliseconds(nanoseconds: float) -> str:
-    return f"{nanoseconds / 1e6:.3f} ms"
+def _before_and_after(ref_ns: float, run_ns: float) -> str:
+    return f"{ref_ns / 1e6:.3f} ms in the reference, {run_ns / 1e6:.3f} ms here"
 
 
 def _share(part: float, whole: float) -> str:

@@ -78,9 +78,9 @@ def unit_costs(alignment: pd.DataFrame, ref: Run, run: Run) -> pd.DataFrame:
     """Give what every matched unit cost on either side.
 
     Returns:
-        Index unit. ref_ns, run_ns: median kernel time over steps; ref_wall_ns, run_wall_ns: median wall time; ref_noise,
-        run_noise: half the range of wall times over steps over their median; steps: number of steps; all float64 but
-        steps (int64). A unit that ran on one side only is left out.
+        Index unit. ref_ns, run_ns: median kernel time over steps; ref_wall_ns, run_wall_ns: median wall time;
+        ref_noise, run_noise: half the range of wall times over steps over their median; steps: number of steps; all
+        float64 but steps (int64). A unit that ran on one side only is left out.
     """
     words = side_words(alignment, ref)
     parts = []

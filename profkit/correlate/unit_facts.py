@@ -22,8 +22,8 @@ def unit_facts(rows: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Index unit. operators: names of one step's executions in order, a repeated one with its count; kernels: their
-        number in one step; module, phase, op_class: of the execution that takes longest, views last; confidence, reason:
-        of the surest execution. All but kernels are object.
+        number in one step; module, phase, op_class: of the execution that takes longest, views last; confidence,
+        reason: of the surest execution. All but kernels are object.
     """
     rows = rows[rows["unit"] >= 0]
     one_step = rows.drop_duplicates(["rank", "step", "unit"])[["rank", "step", "unit"]].drop_duplicates("unit")
@@ -50,4 +50,4 @@ def unit_facts(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _counted(names: pd.Series[str]) -> str:
     counts = names.value_counts(sort=False)
-    return ", ".join(name if count == 1 else f"{name} x{count}" for name, count in counts.items())
+    return ", ".join(str(name) if count == 1 else f"{name} x{count}" for name, count in counts.items())

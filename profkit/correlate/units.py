@@ -161,7 +161,7 @@ class TorchUnits:
             rows=rows,
             phase=phase,
             operators=tuple(self._names[row] for row in rows),
-            decomposition=self._decomposition(rows, phase, len(accumulated)),
+            decomposition=self._decomposition(rows if phase == "backward" else rows[-1:], phase, len(accumulated)),
             shapes=ShapeSet.of(shapes),
             accumulated=accumulated,
             op_class=op_class,
