@@ -37,8 +37,8 @@ import pyarrow.compute as pc
 from msgspec import Raw
 
 from profkit.errors import ImportIssue, Severity, UnreadableInputError
-from profkit.parsers.chrome_repair import Repair
-from profkit.parsers.chrome_windows import WINDOW_BYTES, DamageLog, EventWindows, Window
+from profkit.parsers.chrome_windows import WINDOW_BYTES, EventWindows, Window
+from profkit.parsers.damage_log import DamageLog, Repair
 from profkit.parsers.exact_time import exact_nanoseconds
 from profkit.progress import Progress, silent
 

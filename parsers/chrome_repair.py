@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from profkit.errors import Severity
+from profkit.parsers.damage_log import Repair
 
 _STRING = r'"(?:[^"\\]|\\.)*"'
 _TOKEN = re.compile(f'{_STRING}|[^"]+', re.DOTALL)
@@ -28,19 +28,6 @@ _TEXT_VALUE = re.compile(
     re.DOTALL,
 )
 _BARE_QUOTE = re.compile(r'(\\.)|"', re.DOTALL)
-
-
-@dataclass(frozen=True)
-class Repair:
-    """One kind of repair.
-
-    Attributes:
-        text: What was done, to follow a count of events.
-        severity: Whether something of the recording was lost by it.
-    """
-
-    text: str
-    severity: Severity
 
 
 QUOTES = Repair("quotes inside a text were not escaped and have been", Severity.INFO)

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec import Raw
 
-from profkit.errors import ImportIssue, Severity, UnreadableInputError
+from profkit.errors import Severity, UnreadableInputError
 from profkit.parsers.byte_stream import ByteStream
-from profkit.parsers.chrome_repair import Repair, repaired
+from profkit.parsers.chrome_salvage import DECODE_ERRORS, EventSalvage, Salvaged
+from profkit.parsers.damage_log import DamageLog
 from profkit.progress import Progress
 
 WINDOW_BYTES = 8 << 20
@@ -28,48 +30,9 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _BLANK = b" \t\r\n"
 _LIST_KEY = re.compile(rb'"traceEvents"\s*:\s*\[')
 _BETWEEN_EVENTS = re.compile(rb"\}\s*,\s*\{")
-_EVENT_END = re.compile(rb"\}(?=\s*(?:,\s*)?\{|\s*(?:,\s*)?\])")
-_SEPARATOR = re.compile(rb"[\s,]*")
 _CUT_SEARCH_BYTES = 1 << 18
 _CUT_TRIALS = 3
-_END_TRIALS = 8
-_REPAIR_TRIALS = 3
-
-_DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-
-_LOST = Repair("could not be read", Severity.DATA_LOSS)
-_GAP = Repair("bytes between two events are not JSON and were skipped", Severity.DATA_LOSS)
-_SEPARATORS = Repair("commas between events are missing or doubled", Severity.INFO)
-_ODD_TYPES = Repair("a field has another type than expected and was read as text", Severity.INFO)
-_NO_ARGS = Repair("args is no object: left out", Severity.DATA_LOSS)
-
-
-class DamageLog:
-    """Counts of what was repaired or lost, with the first place of each; gives one issue a kind."""
-
-    def __init__(self, source: Path) -> None:
-        self._source = str(source)
-        self._seen: dict[Repair, tuple[int, str]] = {}
-        self._single: list[ImportIssue] = []
-
-    def count(self, kind: Repair, event: int, byte: int | None) -> None:
-        """Note one event; the byte counts in the unpacked text."""
-        count, where = self._seen.get(kind, (0, f"event {event}" if byte is None else f"event {event}, byte {byte}"))
-        self._seen[kind] = (count + 1, where)
-
-    def note(self, severity: Severity, where: str, text: str) -> None:
-        """Note what happens once a file."""
-        self._single.append(ImportIssue(severity, self._source, where, text))
-
-    def issues(self) -> list[ImportIssue]:
-        """Give the issues so far, single ones first."""
-        counted = [
-            ImportIssue(
-                kind.severity, self._source, where, f"{count} {'event' if count == 1 else 'events'}: {kind.text}"
-            )
-            for kind, (count, where) in self._seen.items()
-        ]
-        return [*self._single, *counted]
+_HEADER_TRIALS = 64
 
 
 @dataclass(frozen=True)
@@ -83,16 +46,6 @@ class Window:
 
     events: Sequence[Any]
     numbers: Sequence[int]
-
-
-@dataclass
-class _Salvaged:
-    """What was saved from damaged text."""
-
-    events: list[Any] = field(default_factory=list)
-    numbers: list[int] = field(default_factory=list)
-    consumed: int = 0
-    closed: bool = False
 
 
 class EventWindows:
@@ -125,10 +78,7 @@ class EventWindows:
         self._path = path
         self._progress = progress
         self._window_bytes = window_bytes
-        self._event = msgspec.json.Decoder(event_type)
         self._events = msgspec.json.Decoder(list[event_type])  # type: ignore[valid-type]
-        self._loose_event = msgspec.json.Decoder(dict[str, Raw])
-        self._event_type = event_type
         self._header_keys = tuple(header_keys)
         document = msgspec.defstruct(
             "Document",
@@ -143,6 +93,7 @@ class EventWindows:
         self.header: dict[str, Any] = {}
         self.is_object = False
         self.damage = DamageLog(path)
+        self._salvage = EventSalvage(event_type, self.damage)
 
     def __iter__(self) -> Iterator[Window]:
         with ByteStream(self._path) as stream:
@@ -165,6 +116,8 @@ class EventWindows:
             if window.events:
                 yield window
             if not closed and len(text) > LARGEST_EVENT_BYTES:
+                saved = self._salvaged(text, offset, final=True)
+                yield Window(saved.events, saved.numbers)
                 self.damage.note(
                     Severity.DATA_LOSS,
                     f"byte {offset}",
@@ -202,7 +155,7 @@ class EventWindows:
         return self._open_damaged(text, skipped)
 
     def _list_start(self, text: bytes, skipped: int) -> int | None:
-        for key in _LIST_KEY.finditer(text, skipped):
+        for key in islice(_LIST_KEY.finditer(text, skipped), _HEADER_TRIALS):
             if self._keep_header(text[skipped : key.end()] + b"]}"):
                 return key.end()
         return None
@@ -213,7 +166,7 @@ class EventWindows:
         if key is None:
             try:
                 self._document.decode(text[skipped:])
-            except _DECODE_ERRORS:
+            except DECODE_ERRORS:
                 what = "not a trace: no list traceEvents, and the JSON is damaged or cut"
             else:
                 what = "JSON, but not a trace: it has no list traceEvents"
@@ -229,7 +182,7 @@ class EventWindows:
     def _keep_header(self, text: bytes) -> bool:
         try:
             document = self._document.decode(text)
-        except _DECODE_ERRORS:
+        except DECODE_ERRORS:
             return False
         self._keep_values(document)
         return True
@@ -243,7 +196,7 @@ class EventWindows:
     def _keep_value(self, key: str, raw: bytes) -> bool:
         try:
             self.header[key] = msgspec.json.decode(raw)
-        except _DECODE_ERRORS:
+        except DECODE_ERRORS:
             return False
         return True
 
@@ -253,7 +206,8 @@ class EventWindows:
             if found is None:
                 continue
             ends = re.finditer(rb",|\}|\]|$", text[found.end() :])
-            any(self._keep_value(key, text[found.end() : found.end() + end.start()]) for end in ends)
+            values = (text[found.end() : found.end() + end.start()] for end in islice(ends, _HEADER_TRIALS))
+            any(self._keep_value(key, value) for value in values)
 
     def _first_part(self, text: bytes, offset: int) -> tuple[Window, int, bool]:
         """Decode as many whole events as the text holds: the window, the bytes used up, whether the list ended."""
@@ -261,11 +215,17 @@ class EventWindows:
         for cut in reversed(cuts[-_CUT_TRIALS:]):
             try:
                 events = self._events.decode(b"[" + text[: cut.start() + 1] + b"]")
-            except _DECODE_ERRORS:
+            except DECODE_ERRORS:
                 continue
             return self._numbered(events), cut.end() - 1, False
-        saved = self._salvage(text, offset, final=False)
+        saved = self._salvaged(text, offset, final=False)
         return Window(saved.events, saved.numbers), saved.consumed, saved.closed
+
+    def _salvaged(self, text: bytes, offset: int, *, final: bool) -> Salvaged:
+        saved = self._salvage.walk(text, offset, self._number, final=final)
+        self._number = saved.next_number
+        self._saw_event = self._saw_event or bool(saved.events)
+        return saved
 
     def _last(self, text: bytes, offset: int) -> Window:
         """Decode the end of the file: the remaining events, the end of the list and the keys behind it."""
@@ -275,8 +235,8 @@ class EventWindows:
                 self._keep_values(document)
                 return self._numbered(document.events)
             return self._numbered(self._events.decode(b"[" + text))
-        except _DECODE_ERRORS:
-            saved = self._salvage(text, offset, final=True)
+        except DECODE_ERRORS:
+            saved = self._salvaged(text, offset, final=True)
         if not self._saw_event and not (saved.closed and saved.consumed == 1):
             raise UnreadableInputError(
                 f"{self._path}: no whole trace event in it: damaged, cut or no trace", "record or copy the trace again"
@@ -301,100 +261,3 @@ class EventWindows:
             self.damage.note(
                 Severity.INFO, f"byte {offset}", "what follows the events is not valid JSON: keys read one by one"
             )
-
-    def _salvage(self, text: bytes, offset: int, *, final: bool) -> _Salvaged:
-        """Walk damaged text event by event; leaves an unfinished event for the next window unless this is the end."""
-        saved = _Salvaged()
-        position = 0
-        while True:
-            position = self._separator(text, position, offset)
-            if text[position : position + 1] == b"]":
-                saved.consumed, saved.closed = position + 1, True
-                return saved
-            if position == len(text):
-                break
-            ends = self._event_ends(text, position)
-            if not final and len(ends) < _END_TRIALS:
-                break
-            position = self._save_event(text, position, ends, offset, saved)
-        saved.consumed = position
-        if final:
-            self.damage.note(
-                Severity.INFO, f"byte {offset + position}", "the list of events is not closed: the file may be cut"
-            )
-        return saved
-
-    def _separator(self, text: bytes, position: int, offset: int) -> int:
-        """Skip to the next event; anything but one comma is noted."""
-        match = _SEPARATOR.match(text, position)
-        end = match.end() if match else position
-        commas = text[position:end].count(b",")
-        if commas > 1 or (commas == 0 and 0 < position < len(text) and text[end : end + 1] == b"{"):
-            self.damage.count(_SEPARATORS, self._number, offset + position)
-        if text[end : end + 1] in (b"", b"]", b"{"):
-            return end
-        start = text.find(b"{", end)
-        self.damage.count(_GAP, self._number, offset + end)
-        return len(text) if start < 0 else start
-
-    def _event_ends(self, text: bytes, position: int) -> list[int]:
-        ends = []
-        for match in _EVENT_END.finditer(text, position):
-            ends.append(match.end())
-            if len(ends) == _END_TRIALS:
-                break
-        return ends
-
-    def _save_event(self, text: bytes, position: int, ends: list[int], offset: int, saved: _Salvaged) -> int:
-        """Read the event at a position, repaired if need be; give the position behind it."""
-        trials = ends if len(ends) == _END_TRIALS else [*ends, len(text)]
-        for end in trials:
-            event = self._decode_one(text[position:end], offset + position)
-            if event is not None:
-                return self._keep(event, end, saved)
-        for end in trials[:_REPAIR_TRIALS]:
-            for mended, repairs in repaired(text[position:end]):
-                event = self._decode_one(mended, offset + position)
-                if event is not None:
-                    for repair in repairs:
-                        self.damage.count(repair, self._number, offset + position)
-                    return self._keep(event, end, saved)
-        self.damage.count(_LOST, self._number, offset + position)
-        self._number += 1
-        return trials[0]
-
-    def _keep(self, event: Any, end: int, saved: _Salvaged) -> int:
-        saved.events.append(event)
-        saved.numbers.append(self._number)
-        self._number += 1
-        self._saw_event = True
-        return end
-
-    def _decode_one(self, text: bytes, byte: int) -> Any | None:
-        try:
-            return self._event.decode(text)
-        except msgspec.ValidationError:
-            return self._decode_loose(text, byte)
-        except _DECODE_ERRORS:
-            return None
-
-    def _decode_loose(self, text: bytes, byte: int) -> Any | None:
-        """Read an event whose fields have unexpected types: each by itself, as text where it is none."""
-        try:
-            fields = self._loose_event.decode(text)
-        except _DECODE_ERRORS:
-            return None
-        kept: dict[str, Any] = {}
-        for info in msgspec.structs.fields(self._event_type):
-            raw = fields.get(info.encode_name)
-            if raw is None:
-                continue
-            try:
-                kept[info.name] = msgspec.json.decode(raw, type=info.type)
-            except _DECODE_ERRORS:
-                if info.name == "args":
-                    self.damage.count(_NO_ARGS, self._number, byte)
-                    continue
-                self.damage.count(_ODD_TYPES, self._number, byte)
-                kept[info.name] = bytes(raw).decode("utf-8", errors="replace")
-        return self._event_type(**kept)

@@ -53,7 +53,7 @@ def parity_findings(parity: pd.DataFrame) -> pd.DataFrame:
 
 # From 64 times the upstream error on a divergence was right in every labelled case, from 4 times in nearly all.
 def _divergence_confidence(jump: float) -> float:
-    return 0.95 if pd.isna(jump) or jump >= 64 else 0.6
+    return 0.6 if jump < 64 else 0.95
 
 
 def overflow_findings(overflow: pd.DataFrame) -> pd.DataFrame:

@@ -97,8 +97,8 @@ class Invocation:
 
     def _write(self, content: bytes, summary: str) -> None:
         if self.out is None:
-            click.get_binary_stream("stdout").write(content)
-            click.get_binary_stream("stdout").flush()
+            sys.stdout.buffer.write(content)
+            sys.stdout.buffer.flush()
         else:
             write_bytes_in_one_step(self.out, content)
             self.say(f"{summary} written to {self.out}")
@@ -165,7 +165,7 @@ def reads_inputs(*, output: bool = True) -> Callable[[_Command], _Command]:
         decorated: Any = with_invocation
         for option in reversed(options + (output_options if output else [])):
             decorated = option(decorated)
-        return decorated  # type: ignore[no-any-return]
+        return decorated
 
     return decorate
 

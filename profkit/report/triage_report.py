@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
+from typing import Any
 
 import pandas as pd
 
@@ -65,7 +66,7 @@ def _finding_blocks(findings: pd.DataFrame) -> list[str]:
     return [_finding_block(row) for row in findings.to_dict("records")]
 
 
-def _finding_block(finding: dict[str, object]) -> str:
+def _finding_block(finding: dict[Hashable, Any]) -> str:
     where = [str(finding[name]) for name in ("module", "op") if not pd.isna(finding[name])]
     costs = [
         f"costs {quantities.duration(finding['impact_ns'])} a step" if not pd.isna(finding["impact_ns"]) else "",
