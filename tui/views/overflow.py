@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from textual.content import Content
 
 from profkit.report.quantities import count, number
 from profkit.session import Session
 from profkit.tui.detail_text import DetailText
 from profkit.tui.links import link_by_module
-from profkit.tui.row_filter import FilterWord
+from profkit.tui.row_filter import FilterWord, Mask
 from profkit.tui.verdicts import OVERFLOW, PRIMARY_ORIGIN
 from profkit.tui.view import View, place_of_operator
 from profkit.tui.widgets.table_column import count_column, number_column, text_column, verdict_column
@@ -37,6 +38,11 @@ def _with_role(role: str) -> FilterWord:
     return lambda overflow: (overflow["role"] == role).to_numpy(dtype=np.bool_)
 
 
+def _to_look_at(overflow: pd.DataFrame) -> Mask:
+    # A bad weight or batch is the cause without being an operator's doing: primary, but no origin.
+    return (overflow["role"].eq("origin") | overflow["primary"]).to_numpy(dtype=np.bool_)
+
+
 def overflow_view(session: Session) -> View:
     """Make the view of overflow, in execution order."""
     overflow = session.overflow
@@ -46,7 +52,7 @@ def overflow_view(session: Session) -> View:
         title="Overflow",
         frame=overflow,
         columns=COLUMNS,
-        flagged=_with_role("origin")(overflow),
+        flagged=_to_look_at(overflow),
         link=link,
         describe=lambda row: _describe(overflow.iloc[row]),
         leads_to=lambda row: place_of_operator(link, row),
