@@ -31,6 +31,7 @@ from profkit.correlate.placement import (
     keep_two_sided,
 )
 from profkit.correlate.segmentation import Kernels, segment
+from profkit.correlate.stand_ins import let_stand_in
 from profkit.correlate.tensor_shapes import SAME_COUNT, shapes_of
 from profkit.correlate.units import TorchUnits, Unit
 from profkit.correlate.updates import align_updates
@@ -126,6 +127,7 @@ class FrameworkAligner:
         if scheduled:
             follow_queues(units, kernels, owner, reasons)
         else:
+            let_stand_in(units, owner, reasons)
             Neighbourhood(
                 kernels.types,
                 self._classes[kernel_rows].tolist(),

@@ -44,6 +44,7 @@ class Neighbourhood:
     ) -> None:
         self._types = types
         self._heavy = np.array([word in HEAVY_CLASSES for word in classes], dtype=bool)
+        self._moves_data = np.array([word == "copy" for word in classes], dtype=bool)
         self._backward = backward
         self._may_adopt = may_adopt
 
@@ -95,9 +96,9 @@ class Neighbourhood:
         return number if share >= _REPEATED_SHARE else found[0][1]
 
     def _share_repeated(self, unit: Ints, place: int, first: int, last: int) -> float:
-        """Give the part of a run that is of the unit's types; one type alone is no pattern."""
+        """Give the part of a run that is of the unit's types; one type alone is no pattern, unless it moves data."""
         around = range(max(place - _WIDEST_UNIT, 0), min(place + _WIDEST_UNIT, len(unit)))
         own = {self._types[at] for at in around if unit[at] == unit[place]}
-        if len({self._types[at] for at in range(first, last)}) == 1:
+        if len({self._types[at] for at in range(first, last)}) == 1 and not self._moves_data[first]:
             return 0.0
         return sum(self._types[at] in own for at in range(first, last)) / (last - first)

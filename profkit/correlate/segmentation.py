@@ -20,7 +20,7 @@ from profkit.vocabulary.decomposition import Variant
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
-_CORE, _PART, _LAYOUT = 3.0, 1.0, 0.05
+_CORE, _PART = 3.0, 1.0
 _SURPLUS, _FOREIGN, _CORE_ABSENT = -1.0, -1.5, -2.0
 # A decomposed operator is worth as much as a fused core once this part of what it may need is there.
 _ENOUGH, _PIECE = 0.6, 0.2
@@ -109,7 +109,6 @@ class _RunScores:
         seen = np.zeros((n + 1, len(most)), dtype=np.float32)
         seen[1:] = np.cumsum(slot[:, None] == np.arange(len(most)), axis=0)
         strangers = _running_count(foreign)
-        moved = _running_count((slot < 0) & ~foreign)
         best_fit = np.full(n, -1.0, dtype=np.float32)
         scores = []
         for length in range(1, min(n, _LONGEST_RUN, int(most.sum()) + 3) + 1):
@@ -119,8 +118,8 @@ class _RunScores:
             best_fit = np.maximum(best_fit[:starts], fit[self._signature[length - 1 :]])
             worth = _fused_worth if is_fused else _decomposed_worth
             score = worth(variant, used, skip_cost) + best_fit + _SURPLUS * (counts - used).sum(axis=1)
-            score += _FOREIGN * (strangers[length:] - strangers[:starts]) + _LAYOUT * (moved[length:] - moved[:starts])
-            score[foreign[:starts] | foreign[length - 1 :]] = _IMPOSSIBLE
+            score += _FOREIGN * (strangers[length:] - strangers[:starts])
+            score[(slot[:starts] < 0) | (slot[length - 1 :] < 0)] = _IMPOSSIBLE
             scores.append(score.astype(np.float32))
         return scores
 
