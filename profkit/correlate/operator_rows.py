@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from profkit.correlate.module_names import attribute_paths
 from profkit.correlate.placement import NO_COUNTERPART
 from profkit.correlate.slow import judged_units
 from profkit.correlate.timing import side_words, timed_rows
@@ -35,7 +36,7 @@ def operator_rows(
 
     Returns:
         Frame of schema.OPERATORS, in order of the units, then what has no counterpart. Times are kernel times, medians
-        over the steps both runs recorded.
+        over the steps both runs recorded. Modules have their attribute paths where those are known for sure.
     """
     parts = []
     if ref is not None and not alignment.empty:
@@ -45,6 +46,8 @@ def operator_rows(
     if not filled:
         return OPERATORS.empty()
     rows = pd.concat([part.astype(object) for part in filled], ignore_index=True)
+    if ref is not None:
+        rows["module"] = rows["module"].map(attribute_paths(alignment, ref, run)).fillna(rows["module"])
     rows = rows.assign(parity=None, max_abs=np.nan, overflow=None)
     for column, values in (*_parity_of_module(parity).items(), *_overflow_of_module(overflow).items()):
         rows[column] = rows["module"].map(values)
@@ -56,7 +59,7 @@ def _matched(units: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "unit": units.index,
-            "operator": units["ref_operators"],
+            "operator": units["ref_operator"],
             "module": units["module"],
             "phase": units["phase"],
             "op_class": units["op_class"],

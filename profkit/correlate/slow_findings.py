@@ -60,7 +60,7 @@ def _slow_modules(units: pd.DataFrame, step: float) -> list[dict[str, Any]]:
             {
                 "kind": "slow",
                 "module": worst["module"] if pd.notna(worst["module"]) else None,
-                "op": worst["ref_operators"],
+                "op": worst["ref_operator"],
                 "impact_ns": round(excess),
                 "ratio": after / max(before, 1.0),
                 "confidence": 0.9 if (members["confidence"] >= 0.8).any() else 0.6,

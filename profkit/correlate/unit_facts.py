@@ -22,8 +22,8 @@ def unit_facts(rows: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Index unit. operators: names of one step's executions in order, a repeated one with its count; kernels: their
-        number in one step; module, phase, op_class: of the execution that takes longest, views last; confidence,
-        reason: of the surest execution. All but kernels are object.
+        number in one step; operator, module, phase, op_class: of the execution that takes longest, views last;
+        confidence, reason: of the surest execution. All but kernels are object.
     """
     rows = rows[rows["unit"] >= 0]
     one_step = rows.drop_duplicates(["rank", "step", "unit"])[["rank", "step", "unit"]].drop_duplicates("unit")
@@ -37,6 +37,7 @@ def unit_facts(rows: pd.DataFrame) -> pd.DataFrame:
     op_class = longest["op_class"].astype(object).where(longest["phase"].astype(object) != "optimizer", "optimizer")
     return pd.DataFrame(
         {
+            "operator": longest["short"],
             "operators": operators,
             "kernels": shown.groupby("unit", sort=True).size(),
             "module": longest["module"].astype(object),
