@@ -41,8 +41,7 @@ def parity_findings(parity: pd.DataFrame) -> pd.DataFrame:
             "ratio": None,
             "confidence": _divergence_confidence(row.jump),
             "groups": [],
-            "evidence": f"first divergence in forward order: {row.reason}"
-            + (f"; {later} later tensors differ as well" if later > 0 else ""),
+            "evidence": row.reason + (f" {later:,} later tensors differ as well." if later > 0 else ""),
             "advice": "compare this module's code and settings (form of the function, epsilon, padding, layout, "
             "dtype) with the reference; what follows it inherits the difference",
         }
