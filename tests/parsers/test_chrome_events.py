@@ -263,6 +263,29 @@ def test_an_unreadable_event_keeps_its_number_and_place(trace: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("window", [200, 100_000])
+def test_nested_lists_of_objects_are_no_events_of_their_own(trace: Path, window: int) -> None:
+    nested = _event(1, args={"list": [{"a": number} for number in range(400)], "Input Dims": [7]})
+    _read(trace, json.dumps({"traceEvents": [_event(0), nested, _event(2)], "more": [{"b": 1}, {"b": 2}]}))
+    batches = EventBatches(trace, ARGUMENTS, window_bytes=window)
+    table = pa.concat_tables(list(batches)).unify_dictionaries()
+    assert table["name"].to_pylist() == ["op0", "op1", "op2"]
+    assert table["dims"].to_pylist() == [None, "[7]", None]
+    assert not batches.windows.damage.issues()
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(
+    "hostile",
+    [b'{"name": "' * 50_000, b"{" * 500_000, b'"' * 500_000, b'{"a":[{},' * 20_000, b'{"args":' * 100_000],
+    ids=["names", "braces", "quotes", "lists", "objects"],
+)
+def test_crafted_text_costs_no_more_than_its_length(trace: Path, hostile: bytes) -> None:
+    read = _read(trace, b"[" + json.dumps(_event(0)).encode() + b"," + hostile)
+    assert read.events["name"].tolist() == ["op0"]
+    assert any(issue.severity is Severity.DATA_LOSS for issue in read.issues)
+
+
 @pytest.mark.parametrize("depth", [500, 200_000])
 def test_deep_nesting_does_not_crash(trace: Path, depth: int) -> None:
     deep = '{"ph": "X", "name": "deep", "args": {"x": ' + "[" * depth + "]" * depth + "}}"
