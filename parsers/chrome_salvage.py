@@ -89,9 +89,6 @@ class EventSalvage:
                 break
             position = end
         saved.consumed = position
-        if final:
-            where = f"byte {offset + position}"
-            self._damage.note(Severity.INFO, where, "the list of events is not closed: the file may be cut")
         return saved
 
     def _next_event(self, text: bytes, position: int, offset: int, saved: Salvaged) -> int:

@@ -243,6 +243,12 @@ class EventWindows:
             )
         if saved.closed:
             self._read_trailer(text[saved.consumed :], offset + saved.consumed)
+        else:
+            # The format allows a list without its end, but who writes an object closes it.
+            severity = Severity.DATA_LOSS if self.is_object else Severity.INFO
+            self.damage.note(
+                severity, f"byte {offset + len(text)}", "the list of events is not closed: the file is cut"
+            )
         return Window(saved.events, saved.numbers)
 
     def _numbered(self, events: list[Any]) -> Window:
