@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from profkit.correlate.executions import ALIGNED_PHASES, StepPair, rows_of
-from profkit.correlate.forks import close_forks
+from profkit.correlate.forks import GRADIENT_SUM, close_forks
 from profkit.correlate.graph_order import follow_queues
 from profkit.correlate.neighbours import Neighbourhood
 from profkit.correlate.placement import (
@@ -133,6 +133,7 @@ class FrameworkAligner:
                 self._classes[kernel_rows].tolist(),
                 backward=phases == ("backward",),
                 may_adopt=lambda number: units[number].skip_cost > 0,
+                sums={GRADIENT_SUM},
             ).adopt(owner, reasons)
         close_forks(units, kernels, owner, reasons)
         mindspore = Placement(kernel_rows, owner, reasons)

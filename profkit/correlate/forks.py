@@ -20,6 +20,13 @@ from profkit.correlate.units import Unit
 from profkit.vocabulary.decomposition import operator_key
 
 
+GRADIENT_SUM = "add"
+"""Kernel type that adds gradients up."""
+
+# Where a branch begins with one of these, a sum of any size after it is one of gradients, not of a shared weight's.
+_BRANCH_STARTS = ("conv", "norm", "pool", "activation")
+
+
 def close_forks(units: Sequence[Unit], kernels: Kernels, owner: npt.NDArray[np.int64], reasons: list[str]) -> None:
     """Move, in place, each gradient sum to the addition it belongs to.
 
@@ -29,29 +36,38 @@ def close_forks(units: Sequence[Unit], kernels: Kernels, owner: npt.NDArray[np.i
         owner: Unit of each kernel; changed.
         reasons: Reason of each kernel; changed.
     """
-    last_sum = {int(number): at for at, number in enumerate(owner) if number >= 0 and kernels.types[at] == "add"}
+    sums = {int(number): at for at, number in enumerate(owner) if number >= 0 and kernels.types[at] == GRADIENT_SUM}
     opened: list[tuple[int, frozenset[Shape]]] = []
-    closing = -1
+    walked: list[int] = []
     for number, unit in enumerate([*units, None]):
-        is_addition = unit is not None and unit.phase == "backward" and _is_addition(unit)
-        if unit is not None and not is_addition:
-            closing = number if unit.accumulated and number in last_sum else closing
+        if unit is not None and not (unit.phase == "backward" and _is_addition(unit)):
+            walked.append(number)
             continue
-        if opened and closing >= 0:
-            at = last_sum[closing]
-            owner[at], reasons[at] = _closed(opened, units[closing].accumulated), FORK
+        closing = _closing([at for at in walked if at in sums], units, opened)
+        if closing >= 0:
+            owner[sums[closing]], reasons[sums[closing]] = _closed(opened, units[closing].accumulated), FORK
         if unit is not None:
             opened.append((number, unit.shapes.shapes))
-        closing = -1
+        walked = []
 
 
 def _is_addition(unit: Unit) -> bool:
     return [operator_key(name) for name in unit.operators] == ["add"]
 
 
-def _closed(opened: list[tuple[int, frozenset[Shape]]], sums: Sequence[Shape]) -> int:
+def _closing(summing: Sequence[int], units: Sequence[Unit], opened: Sequence[tuple[int, frozenset[Shape]]]) -> int:
+    """Give the last unit that adds up a tensor of the size of an opened addition, else one that begins a branch."""
+    if not opened:
+        return -1
+    sizes = frozenset().union(*(shapes for _, shapes in opened))
+    fitting = [number for number in summing if sizes.intersection(units[number].accumulated)]
+    starting = [number for number in summing if units[number].accumulated and units[number].op_class in _BRANCH_STARTS]
+    return max(fitting or starting, default=-1)
+
+
+def _closed(opened: list[tuple[int, frozenset[Shape]]], added: Sequence[Shape]) -> int:
     """Take the last opened addition of the size of a sum, with those opened after it; the last one if none has it."""
-    places = [place for place, (_, shapes) in enumerate(opened) if shapes.intersection(sums)]
+    places = [place for place, (_, shapes) in enumerate(opened) if shapes.intersection(added)]
     place = places[-1] if places else len(opened) - 1
     number = opened[place][0]
     del opened[place:]

@@ -7,7 +7,7 @@ type close by, which it repeats; with it goes the light work between the repetit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,7 @@ class Neighbourhood:
         classes: Class of each operator; None unknown.
         backward: Whether the phase runs backward.
         may_adopt: Whether a unit may take in operators; all may if not given.
+        sums: Types that add gradients up: they follow what made the gradient, in backward too.
     """
 
     def __init__(
@@ -41,12 +42,14 @@ class Neighbourhood:
         *,
         backward: bool,
         may_adopt: Callable[[int], bool] = lambda unit: True,
+        sums: Collection[object] = (),
     ) -> None:
         self._types = types
         self._heavy = np.array([word in HEAVY_CLASSES for word in classes], dtype=bool)
         self._moves_data = np.array([word == "copy" for word in classes], dtype=bool)
         self._backward = backward
         self._may_adopt = may_adopt
+        self._sums = frozenset(sums)
 
     def adopt(self, unit: Ints, reason: list[str]) -> None:
         """Give, in place, unmatched operators the unit of the neighbour they belong to.
@@ -86,7 +89,8 @@ class Neighbourhood:
         """Give the unit before or after: the one whose work the run repeats, else the one it stands with."""
         sides = (range(first - 1, -1, -1), range(last, len(unit)))
         found = []
-        for places in reversed(sides) if self._backward else sides:
+        only_sums = all(self._types[at] in self._sums for at in range(first, last))
+        for places in reversed(sides) if self._backward and not only_sums else sides:
             place = next((at for at in places if unit[at] >= 0 and self._may_adopt(int(unit[at]))), None)
             if place is not None:
                 found.append((self._share_repeated(unit, place, first, last), int(unit[place])))

@@ -20,10 +20,10 @@ from profkit.vocabulary.decomposition import Variant
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
-_CORE, _PART = 3.0, 1.0
+_CORE, _PART = 3.0, 0.3
 _SURPLUS, _FOREIGN, _CORE_ABSENT = -1.0, -1.5, -2.0
 # A decomposed operator is worth as much as a fused core once this part of what it may need is there.
-_ENOUGH, _PIECE = 0.6, 0.2
+_ENOUGH, _PIECE = 0.6, 0.4
 # Kernels that belong to nothing come in runs (a decomposed or repeated operator): to begin one costs, to go on hardly.
 _LEFT_OUT_FIRST, _LEFT_OUT_NEXT = 0.5, 0.1
 _LONGEST_RUN = 64

@@ -36,7 +36,8 @@ def judged_units(alignment: pd.DataFrame, ref: Run, run: Run) -> pd.DataFrame:
 
     Returns:
         Index unit; the columns of `timing.unit_costs`, and: module, phase, op_class, ref_operator, run_operator,
-        ref_operators, run_operators, ref_kernels, run_kernels, confidence, reason; usual_ratio: how much its like are slowed down; expected_ns: wall
+        ref_operators, run_operators, ref_kernels, run_kernels, confidence, reason; usual_ratio: how much its like are
+        slowed down; expected_ns: wall
         time if it were slowed down as they are; excess_ns: wall time beyond that (all float64); stands_out: whether the
         evidence is there, slow: whether the effect is there too (bool).
     """
