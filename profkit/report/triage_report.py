@@ -85,11 +85,11 @@ def _finding_block(finding: dict[Hashable, Any]) -> str:
 
 def _tables(session: Session) -> Iterator[tuple[str, pd.DataFrame]]:
     if not session.alignment.empty:
-        yield "Time", _time_table(session)
+        yield "Operator time of a step (median)", _time_table(session)
     if not session.parity.empty:
-        yield "Parity", _count_table(session.parity, "status")
+        yield "Tensors compared", _count_table(session.parity, "status")
     if not session.overflow.empty:
-        yield "Overflow", _count_table(session.overflow, "role")
+        yield "Operators with NaN, Inf or saturated values", _count_table(session.overflow, "role")
     if not session.sources.empty:
         yield "Read", session.sources[["side", "path", "format", "version", "rank", "rows", "issues"]]
 
