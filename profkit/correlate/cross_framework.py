@@ -7,6 +7,8 @@ step is segmented at once and `graph_order` puts right what the schedule moved.
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -32,11 +34,12 @@ from profkit.correlate.placement import (
 )
 from profkit.correlate.segmentation import Kernels, segment
 from profkit.correlate.stand_ins import let_stand_in
-from profkit.correlate.tensor_shapes import SAME_COUNT, shapes_of
+from profkit.correlate.tensor_shapes import SAME_COUNT, shapes_of, without_shape_vectors
 from profkit.correlate.units import TorchUnits, Unit
 from profkit.correlate.updates import align_updates
 from profkit.vocabulary.decomposition import kernel_type
 
+_NUMBERED = re.compile(r"(.*)-op(\d+)")
 _LAYOUT_CLASSES = ("copy", "view", "fill")
 _GRADIENT_SCOPE = "Gradients/"
 _EXPANDED_SCOPE = "Expand/"
@@ -66,7 +69,7 @@ class FrameworkAligner:
             [kernel_type(str(op_type), name) for op_type, name in zip(types, self._names, strict=True)], dtype=object
         )
         shapes = mindspore["input_shapes"].astype(object).where(mindspore["input_shapes"].notna(), "")
-        self._tensors = [shapes_of(text) for text in shapes]
+        self._tensors = [without_shape_vectors(shapes_of(text)) for text in shapes]
         self._classes = mindspore["op_class"].astype(object).to_numpy()
         self._layout = np.isin(self._classes.astype(str), _LAYOUT_CLASSES)
 
@@ -121,6 +124,7 @@ class FrameworkAligner:
             tensors=[self._tensors[row] for row in kernel_rows],
             layout=self._layout[kernel_rows],
             phases=[self._told_phase(row) if scheduled else "" for row in kernel_rows],
+            places=[_place(name) for name in self._names[kernel_rows]],
         )
         owner = segment(units, kernels)
         reasons = _reasons(units, kernels, owner)
@@ -164,6 +168,12 @@ class FrameworkAligner:
         torch_rows = rows.left[self._torch_phase[rows.left] == "optimizer"]
         kernel_rows = rows.right[self._phase[rows.right] == "optimizer"]
         return align_updates(self._torch, torch_rows, self._mindspore, kernel_rows)
+
+
+def _place(name: str) -> tuple[str, int]:
+    """Give the scope of a kernel's name and its number there; -1 if it has none."""
+    numbered = _NUMBERED.fullmatch(name)
+    return (numbered.group(1), int(numbered.group(2))) if numbered else (name, -1)
 
 
 def _reasons(units: list[Unit], kernels: Kernels, owner: npt.NDArray[np.int64]) -> list[str]:

@@ -19,7 +19,6 @@ from profkit.correlate.tensor_shapes import Shape
 from profkit.correlate.units import Unit
 from profkit.vocabulary.decomposition import operator_key
 
-
 GRADIENT_SUM = "add"
 """Kernel type that adds gradients up."""
 

@@ -2,14 +2,15 @@
 
 A scheduler runs early what waits for nothing, but kernels of one type and one shape that depend on each other keep
 their order: the blocks of a network repeat, and each block waits for the one before. So the k-th such kernel belongs to
-the k-th unit that needs one. Where units of equal shape do not wait for each other (query, key and value), the order
-says nothing; such kernels are placed in order and marked as ambiguous.
+the k-th unit that needs one. Where units of equal shape do not wait for each other (query, key and value), time says
+nothing. The compiler's own numbers may, where all kernels of the queue have one scope; a normalisation is told by the
+convolution it goes with. What remains is placed in order and marked as ambiguous.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -19,11 +20,13 @@ from profkit.correlate.placement import EQUAL_BRANCHES, NO_COUNTERPART, PLACE_ON
 from profkit.correlate.segmentation import Kernels
 from profkit.correlate.tensor_shapes import SAME_COUNT, Shape
 from profkit.correlate.units import Unit
+from profkit.vocabulary.decomposition import Variant
 
 Ints = npt.NDArray[np.int64]
 Queue = tuple[str, tuple[Shape, ...], str]
 
 _NEARBY = 40
+_COMPANIONS = ("conv", "matmul")
 
 
 def follow_queues(units: Sequence[Unit], kernels: Kernels, owner: Ints, reasons: list[str]) -> None:
@@ -35,90 +38,161 @@ def follow_queues(units: Sequence[Unit], kernels: Kernels, owner: Ints, reasons:
         owner: Unit of each kernel; changed.
         reasons: Reason of each kernel; changed.
     """
-    _release_strangers(units, kernels, owner, reasons)
-    queues: dict[Queue, list[int]] = defaultdict(list)
-    for at, queue in enumerate(zip(kernels.types, kernels.tensors, kernels.phases, strict=True)):
-        if queue[1]:
-            queues[queue].append(at)
-    for queue, places in queues.items():
-        takers = _takers(units, queue, owner[places])
-        if len(takers) == len(places):
-            ambiguous = _beside_an_equal(units, takers)
-            for at, number in zip(places, takers, strict=True):
-                owner[at] = number
-                reasons[at] = EQUAL_BRANCHES if number in ambiguous else SHAPES_AGREE
-    _place_nearby(units, kernels, owner, reasons)
+    _GraphOrder(units, kernels, owner, reasons).correct()
 
 
-def _release_strangers(units: Sequence[Unit], kernels: Kernels, owner: Ints, reasons: list[str]) -> None:
-    for at, number in enumerate(owner):
-        if number >= 0 and kernels.types[at] not in units[number].decomposition.kernels:
-            owner[at], reasons[at] = -1, NO_COUNTERPART
+class _GraphOrder:
+    """One scheduled step; `owner` and `reasons` are changed in place."""
 
+    def __init__(self, units: Sequence[Unit], kernels: Kernels, owner: Ints, reasons: list[str]) -> None:
+        self._units, self._kernels, self._owner, self._reasons = units, kernels, owner, reasons
+        owned: dict[int, set[str]] = defaultdict(set)
+        for at, number in enumerate(owner):
+            owned[int(number)].add(kernels.types[at])
+        self._variants = [unit.decomposition.variant_of(owned[number]) for number, unit in enumerate(units)]
 
-def _takers(units: Sequence[Unit], queue: Queue, owners: Ints) -> list[int]:
-    """Give the units that take the kernels of a queue, in order and as often as they take one; [] if undecided.
+    def correct(self) -> None:
+        """Release what a unit has no use for, let the queues decide, and place what is left nearby."""
+        for at, number in enumerate(self._owner):
+            if number >= 0 and not _most(self._variants[number], self._kernels.types[at]):
+                self._owner[at], self._reasons[at] = -1, NO_COUNTERPART
+        queues: dict[Queue, list[int]] = defaultdict(list)
+        for at, queue in enumerate(zip(self._kernels.types, self._kernels.tensors, self._kernels.phases, strict=True)):
+            if queue[1]:
+                queues[queue].append(at)
+        takers = {queue: self._takers(queue, places) for queue, places in queues.items()}
+        for queue in sorted(queues, key=lambda queue: any(self._is_norm(number) for number in takers[queue])):
+            if len(takers[queue]) == len(queues[queue]):
+                self._follow(queues[queue], takers[queue])
+        self._place_nearby()
 
-    Units of one kind take equally many: as many as most of them got by order, or else an equal share each.
-    """
-    kernel, tensors, phase = queue
-    fits = {
-        number: unit.shapes.fit(tensors)
-        for number, unit in enumerate(units)
-        if phase in ("", unit.phase) and kernel in unit.decomposition.kernels
-    }
-    best = max(fits.values(), default=0.0)
-    if best < SAME_COUNT:
-        return []
-    by_order = Counter(int(number) for number in owners)
-    share_of_kind: dict[object, list[int]] = defaultdict(list)
-    for number in fits:
-        share_of_kind[units[number].kind].append(by_order[number])
-    usual = {kind: int(np.median(shares)) for kind, shares in share_of_kind.items()}
-    takers = [number for number in fits for _ in range(usual[units[number].kind])]
-    if len(takers) == len(owners):
-        return takers
-    fitting = [number for number, fit in fits.items() if fit == best]
-    share, rest = divmod(len(owners), len(fitting))
-    if rest or share > min(_most(units[number], kernel) for number in fitting):
-        return []
-    return [number for number in fitting for _ in range(share)]
+    def _is_norm(self, number: int) -> bool:
+        return self._units[number].op_class == "norm"
 
+    def _takers(self, queue: Queue, places: Sequence[int]) -> list[int]:
+        """Give the units that take the kernels of a queue, in order and as often as they take one; [] if undecided.
 
-def _most(unit: Unit, kernel: str) -> int:
-    return max(slot.most for slot in unit.decomposition.slots if kernel in slot.kernels)
-
-
-def _beside_an_equal(units: Sequence[Unit], takers: Sequence[int]) -> set[int]:
-    """Give the units that follow each other with no work in between: nothing says that one waits for the other."""
-    found: set[int] = set()
-    distinct = sorted(set(takers))
-    for one, other in pairwise(distinct):
-        if units[one].phase == units[other].phase and not any(unit.skip_cost for unit in units[one + 1 : other]):
-            found |= {one, other}
-    return found
-
-
-def _place_nearby(units: Sequence[Unit], kernels: Kernels, owner: Ints, reasons: list[str]) -> None:
-    """Give kernels that are left out to the nearest unit that knows their type and still needs one."""
-    used = Counter((int(number), kernels.types[at]) for at, number in enumerate(owner) if number >= 0)
-    here = 0
-    for at, kernel in enumerate(kernels.types):
-        if owner[at] >= 0:
-            here = int(owner[at])
-            continue
-        around = range(max(here - _NEARBY, 0), min(here + _NEARBY, len(units)))
-        able = [
-            number
-            for number in around
-            if kernels.phases[at] in ("", units[number].phase)
-            and kernel in units[number].decomposition.kernels
-            and used[number, kernel] < _most(units[number], kernel)
-            and units[number].shapes.fit(kernels.tensors[at]) >= 0
+        Units whose tensors fit best take what most units of their kind got by order, or else an equal share each.
+        """
+        kernel, tensors, phase = queue
+        fits = {
+            number: unit.shapes.fit(tensors)
+            for number, unit in enumerate(self._units)
+            if phase in ("", unit.phase) and _most(self._variants[number], kernel)
+        }
+        best = max(fits.values(), default=0.0)
+        if best < SAME_COUNT:
+            return []
+        fitting = [number for number, fit in fits.items() if fit == best]
+        usual = self._usual_shares(fits, places)
+        share, rest = divmod(len(places), len(fitting))
+        equal = 0 if rest or share > min(_most(self._variants[number], kernel) for number in fitting) else share
+        choices = [
+            [number for number in fitting for _ in range(usual[number])],
+            [number for number in fits for _ in range(usual[number])],
+            [number for number in fitting for _ in range(equal)],
         ]
-        if able:
-            owner[at] = min(
-                able, key=lambda number: (-units[number].shapes.fit(kernels.tensors[at]), abs(number - here))
-            )
-            reasons[at] = PLACE_ONLY
-            used[int(owner[at]), kernel] += 1
+        if not all(usual[number] for number in fitting):
+            # A unit whose tensors fit best got none by order: the order is wrong there.
+            choices[1:] = reversed(choices[1:])
+        return next((takers for takers in choices if len(takers) == len(places)), [])
+
+    def _usual_shares(self, numbers: Iterable[int], places: Sequence[int]) -> dict[int, int]:
+        """Give how many kernels of a queue most units of each unit's kind got by order."""
+        by_order = Counter(int(self._owner[at]) for at in places)
+        of_kind: dict[object, list[int]] = defaultdict(list)
+        for number in numbers:
+            of_kind[self._units[number].kind].append(by_order[number])
+        return {number: int(np.median(of_kind[self._units[number].kind])) for number in numbers}
+
+    def _follow(self, places: Sequence[int], takers: Sequence[int]) -> None:
+        ambiguous = self._beside_an_equal(takers)
+        pairs = list(zip(places, takers, strict=True))
+        told = self._told_by_companion(places, takers)
+        if ambiguous and not told:
+            told = self._told_by_number(places, takers)
+        for at, number in told or pairs:
+            self._owner[at] = number
+            self._reasons[at] = EQUAL_BRANCHES if number in ambiguous and not told else SHAPES_AGREE
+
+    def _told_by_companion(self, places: Sequence[int], takers: Sequence[int]) -> list[tuple[int, int]]:
+        """Pair normalisations in the order of the convolutions or products they go with; [] if that does not tell."""
+        times = [self._companion_time(number) if self._is_norm(number) else None for number in takers]
+        known = [(time, number) for time, number in zip(times, takers, strict=True) if time is not None]
+        in_order = [number for _, number in sorted(known)]
+        return list(zip(places, in_order, strict=True)) if len(known) == len(takers) else []
+
+    def _told_by_number(self, places: Sequence[int], takers: Sequence[int]) -> list[tuple[int, int]]:
+        """Pair by the compiler's numbers, unit by unit or module by module; [] if that contradicts the times.
+
+        The calls of one module wait for each other, so its kernels must have run in the order they are paired in. The
+        backward pass is numbered in an order of its own.
+        """
+        numbers = [self._kernels.places[at] for at in places]
+        modules = [self._units[number].module for number in takers]
+        scopes = {scope for scope, _ in numbers}
+        in_forward = all(self._units[number].phase == "forward" for number in takers)
+        if len(scopes) > 1 or min(numbers)[1] < 0 or None in modules or not in_forward:
+            return []
+        by_number = [at for _, at in sorted(zip(numbers, places, strict=True))]
+        first_call = {module: at for at, module in reversed(list(enumerate(modules)))}
+        by_module = sorted(takers, key=lambda number: first_call[self._units[number].module])
+        for order in (takers, by_module):
+            pairs = list(zip(by_number, order, strict=True))
+            if self._in_time(pairs):
+                return pairs
+        return []
+
+    def _in_time(self, pairs: Sequence[tuple[int, int]]) -> bool:
+        last: dict[str | None, int] = {}
+        for at, number in pairs:
+            module = self._units[number].module
+            if last.get(module, -1) > at:
+                return False
+            last[module] = at
+        return True
+
+    def _companion_time(self, number: int) -> int | None:
+        """Give when the convolution or product ran whose result a unit takes (in backward: whose gradient it makes)."""
+        unit = self._units[number]
+        ways = range(number + 1, len(self._units)) if unit.phase == "backward" else range(number - 1, -1, -1)
+        companion = next((at for at in ways if self._units[at].skip_cost > 0), None)
+        if companion is None or self._units[companion].op_class not in _COMPANIONS:
+            return None
+        times = np.flatnonzero(self._owner == companion)
+        return int(times[0]) if len(times) else None
+
+    def _beside_an_equal(self, takers: Sequence[int]) -> set[int]:
+        """Give the units that follow each other with no work in between: nothing says that one waits for the other."""
+        found: set[int] = set()
+        for one, other in pairwise(sorted(set(takers))):
+            between = self._units[one + 1 : other]
+            if self._units[one].phase == self._units[other].phase and not any(unit.skip_cost for unit in between):
+                found |= {one, other}
+        return found
+
+    def _place_nearby(self) -> None:
+        """Give kernels that are left out to the nearest unit that knows their type and still needs one."""
+        types = self._kernels.types
+        used = Counter((int(number), types[at]) for at, number in enumerate(self._owner) if number >= 0)
+        here = 0
+        for at, kernel in enumerate(types):
+            if self._owner[at] >= 0:
+                here = int(self._owner[at])
+                continue
+            fits = {
+                number: self._units[number].shapes.fit(self._kernels.tensors[at])
+                for number in range(max(here - _NEARBY, 0), min(here + _NEARBY, len(self._units)))
+                if self._kernels.phases[at] in ("", self._units[number].phase)
+                and used[number, kernel] < _most(self._variants[number], kernel)
+            }
+            able = [number for number, fit in fits.items() if fit >= 0]
+            if able:
+                chosen = max(able, key=lambda number: (fits[number], -abs(number - here)))
+                self._owner[at], self._reasons[at] = chosen, PLACE_ONLY
+                used[chosen, kernel] += 1
+
+
+def _most(variant: Variant, kernel: str) -> int:
+    """Give how many of a kernel a variant may need; 0 if none."""
+    return max((slot.most for slot in variant if kernel in slot.kernels), default=0)

@@ -43,12 +43,14 @@ class Kernels:
         tensors: Shapes of each kernel's inputs; empty if unknown.
         layout: Whether the kernel only moves or converts data, which any unit may need.
         phases: forward, backward, or "" where the recording does not tell.
+        places: Scope and number of each kernel's name; number -1 where it has none.
     """
 
     types: Sequence[str]
     tensors: Sequence[tuple[Shape, ...]]
     layout: npt.NDArray[np.bool_]
     phases: Sequence[str]
+    places: Sequence[tuple[str, int]]
 
     def __len__(self) -> int:
         return len(self.types)

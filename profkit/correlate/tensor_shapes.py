@@ -2,11 +2,12 @@
 
 Layouts differ between the frameworks (a batch and a sequence axis are one axis on the other side, a weight is
 transposed), element counts hardly ever do. So a tensor fits exactly, or up to the order of its axes and axes of
-length one, or by its element count only.
+length one, or by its element count only. It fits best if one operator has all of the kernel's tensors.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -14,7 +15,7 @@ from math import prod
 
 Shape = tuple[int, ...]
 
-EXACT, REORDERED, SAME_COUNT = 2.0, 1.5, 1.0
+ONE_OPERATOR, EXACT, REORDERED, SAME_COUNT = 2.5, 2.0, 1.5, 1.0
 """Scores of a fit; a kernel fits as badly as its worst tensor."""
 
 _SHARE_OF_TENSORS = 0.5
@@ -34,31 +35,48 @@ def shapes_of(text: str) -> tuple[Shape, ...]:
     return tuple(found)
 
 
+def without_shape_vectors(tensors: tuple[Shape, ...]) -> tuple[Shape, ...]:
+    """Leave out inputs that only tell a shape, as long as another tensor has axes: convolution gradients list one."""
+    ranks = {len(shape) for shape in tensors if len(shape) > 1}
+    return tuple(shape for shape in tensors if not (len(shape) == 1 and shape[0] in ranks))
+
+
 def _reordered(shape: Shape) -> Shape:
     return tuple(sorted(axis for axis in shape if axis != 1))
 
 
 @dataclass(frozen=True)
 class ShapeSet:
-    """The shapes of all tensors that an operator and the operators below it read or write."""
+    """The shapes of all tensors that an operator and the operators below it read or write.
 
+    Attributes:
+        together: Inputs of one operator each, as often as they occur there, without the order of their axes.
+        shapes: All shapes; reordered: without the order of their axes; counts: only their element counts.
+    """
+
+    together: frozenset[tuple[Shape, ...]]
     shapes: frozenset[Shape]
     reordered: frozenset[Shape]
     counts: frozenset[int]
 
     @classmethod
-    def of(cls, shapes: Iterable[Shape]) -> ShapeSet:
-        """Collect the shapes."""
-        exact = frozenset(shapes)
-        return cls(exact, frozenset(map(_reordered, exact)), frozenset(map(prod, exact)))
+    def of(cls, inputs: Iterable[tuple[Shape, ...]], others: Iterable[Shape] = ()) -> ShapeSet:
+        """Collect the shapes: the inputs of each operator that computes, and all others that are known."""
+        inputs = list(inputs)
+        together = frozenset(tuple(sorted(map(_reordered, shapes))) for shapes in inputs if shapes)
+        exact = frozenset(shape for shapes in inputs for shape in shapes) | frozenset(others)
+        return cls(together, exact, frozenset(map(_reordered, exact)), frozenset(map(prod, exact)))
 
     def fit(self, tensors: tuple[Shape, ...]) -> float:
-        """Score a kernel's tensors: EXACT, REORDERED, SAME_COUNT, a part of it, 0 if none are known, -1 if none fit."""
+        """Score a kernel's tensors: ONE_OPERATOR to SAME_COUNT, a part of it, 0 if none are known, -1 if none fit."""
         if not tensors or not self.shapes:
             return 0.0
+        wanted = Counter(map(_reordered, tensors))
+        if any(wanted <= Counter(shapes) for shapes in self.together):
+            return ONE_OPERATOR
         if all(shape in self.shapes for shape in tensors):
             return EXACT
-        if all(_reordered(shape) in self.reordered for shape in tensors):
+        if wanted.keys() <= self.reordered:
             return REORDERED
         share = sum(prod(shape) in self.counts for shape in tensors) / len(tensors)
         if share == 1.0:

@@ -39,6 +39,9 @@ _SKIP_COST = {
 }
 _SKIP_OTHER = 1.5
 
+# Operators that only move or name data: their tensors stand together by no necessity.
+_MOVES = ("copy", "view", "fill")
+
 
 def _skip_cost(op_class: str | None) -> float:
     return _SKIP_OTHER if op_class is None else _SKIP_COST.get(op_class, _SKIP_OTHER)
@@ -55,6 +58,7 @@ class Unit:
         decomposition: The kernels it may become.
         shapes: Shapes of all tensors it and what is nested in it read or write.
         accumulated: Shapes of the gradients that the autograd engine added up after it, where a tensor was used twice.
+        module: Path of the module it ran in; None if not known. Only asked whether two are equal.
         op_class: Class of its heaviest row.
         skip_cost: What it costs to leave it without a counterpart; nothing if it ran no kernel.
     """
@@ -65,13 +69,14 @@ class Unit:
     decomposition: Decomposition
     shapes: ShapeSet
     accumulated: tuple[Shape, ...]
+    module: str | None
     op_class: str | None
     skip_cost: float
 
     @property
-    def kind(self) -> tuple[str, tuple[str, ...], int, frozenset[Shape]]:
+    def kind(self) -> tuple[str, tuple[str, ...], int, ShapeSet]:
         """What two units share that must be treated alike."""
-        return (self.phase, self.operators, len(self.accumulated), self.shapes.shapes)
+        return (self.phase, self.operators, len(self.accumulated), self.shapes)
 
 
 def top_level_rows(ops: pd.DataFrame) -> Rows:
@@ -105,6 +110,7 @@ class TorchUnits:
         self._names = ops["name"].astype(str).to_numpy()
         self._shapes = ops["input_shapes"].astype(object).where(ops["input_shapes"].notna(), "").to_numpy()
         self._classes = ops["op_class"].astype(object).to_numpy()
+        self._modules = ops["module"].astype(object).where(ops["module"].notna(), None).to_numpy()
         self._parents = ops["parent"].to_numpy()
         self._forward_op = ops["forward_op"].to_numpy()
         self.top_level = top_level_rows(ops)
@@ -150,11 +156,12 @@ class TorchUnits:
 
     def _unit(self, rows: tuple[int, ...], phase: str) -> Unit:
         nested = np.concatenate([self._nested[row] for row in rows])
-        shapes: set[Shape] = set()
-        for row in nested:
-            tensors = shapes_of(self._shapes[row])
-            shapes.update(tensors, product_shapes(self._names[row], tensors))
-        accumulated = self._accumulated(nested, set(rows))
+        sums = [row for row in nested if self._names[row] == "aten::add_" and self._parents[row] in rows]
+        accumulated = tuple(tensors[0] for row in sums if (tensors := shapes_of(self._shapes[row])))
+        moving = {row for row in nested if self._classes[row] in _MOVES}
+        inputs = {row: shapes_of(self._shapes[row]) for row in nested}
+        computing = [tensors for row, tensors in inputs.items() if row not in moving and row not in sums]
+        others = [shape for row in nested for shape in inputs[row] + product_shapes(self._names[row], inputs[row])]
         classes: list[str | None] = [self._classes[row] for row in rows]
         op_class = max(classes, key=_skip_cost)
         return Unit(
@@ -162,8 +169,9 @@ class TorchUnits:
             phase=phase,
             operators=tuple(self._names[row] for row in rows),
             decomposition=self._decomposition(rows if phase == "backward" else rows[-1:], phase, len(accumulated)),
-            shapes=ShapeSet.of(shapes),
+            shapes=ShapeSet.of(computing, others),
             accumulated=accumulated,
+            module=self._modules[rows[-1]],
             op_class=op_class,
             skip_cost=_skip_cost(op_class) if self._runs_a_kernel(nested) else 0.0,
         )
@@ -173,10 +181,6 @@ class TorchUnits:
             "::" in self._names[row] and _EVALUATE not in self._names[row] and self._classes[row] != "view"
             for row in nested
         )
-
-    def _accumulated(self, nested: Rows, tops: set[int]) -> tuple[Shape, ...]:
-        sums = [row for row in nested if self._names[row] == "aten::add_" and self._parents[row] in tops]
-        return tuple(tensors[0] for row in sums if (tensors := shapes_of(self._shapes[row])))
 
     def _decomposition(self, rows: Sequence[int], phase: str, accumulations: int) -> Decomposition:
         kind = "backward" if phase == "backward" else "forward"

@@ -41,25 +41,38 @@ def test_pynative_is_placed_as_labelled(shared: Path, tmp_path: Path, network: s
     assert scores["groups_within_one_step"] == 1.0
 
 
+# The two products of a GRU cell have equal shapes, and the scheduler mixes them: ms_graph of lstm_text cannot be told.
 @pytest.mark.parametrize(
-    ("network", "mode", "forward", "backward"),
+    ("network", "mode", "floors"),
     [
-        ("vit", "ms_graph", 0.98, 0.98),
-        ("vit", "ms_graph_jit", 0.98, 0.98),
-        ("resnet", "ms_graph", 0.98, 0.85),
-        ("resnet", "ms_graph_jit", 0.98, 0.98),
-        ("lstm_text", "ms_graph", 0.55, 0.15),
-        ("lstm_text", "ms_graph_jit", 0.55, 0.9),
+        ("vit", "ms_graph", (0.98, 0.98)),
+        ("vit", "ms_graph_jit", (0.98, 0.98)),
+        ("resnet", "ms_graph", (0.98, 0.98)),
+        ("resnet", "ms_graph_jit", (0.98, 0.98)),
+        ("lstm_text", "ms_graph", (0.55, 0.15)),
+        ("lstm_text", "ms_graph_jit", (0.97, 0.97)),
     ],
 )
 def test_compiled_graphs_are_placed_as_labelled(
-    shared: Path, tmp_path: Path, network: str, mode: str, forward: float, backward: float
+    shared: Path, tmp_path: Path, network: str, mode: str, floors: tuple[float, float]
 ) -> None:
     folder = shared / "bench" / "alignment" / network
     alignment = align(_loaded(folder / "pt_stack"), _loaded(folder / mode))
     scores = _scores(shared, network, alignment, tmp_path)
-    assert scores["forward"]["op"]["f1"] >= forward
-    assert scores["backward"]["op"]["f1"] >= backward
+    assert scores["forward"]["op"]["f1"] >= floors[0]
+    assert scores["backward"]["op"]["f1"] >= floors[1]
+
+
+def test_what_cannot_be_told_is_marked(shared: Path) -> None:
+    folder = shared / "bench" / "alignment" / "lstm_text"
+    alignment = align(_loaded(folder / "pt_stack"), _loaded(folder / "ms_graph"))
+    products = alignment[
+        (alignment["side"] == "ms") & alignment["name"].astype(str).str.contains("GRUCell.*Dense/MatMul")
+    ]
+    products = products[products["phase"] == "forward"]
+    marked = products["reason"].astype(str).str.startswith("equal-shape branches")
+    assert marked.mean() > 0.9
+    assert (products.loc[marked, "confidence"] <= 0.3).all()
 
 
 def _forward_groups(alignment: pd.DataFrame) -> pd.DataFrame:

@@ -16,13 +16,21 @@ HEAVY = {"aten::linear": 8.0, "aten::layer_norm": 8.0, "aten::gelu": 5.0}
 
 def unit(operator: str, shapes: str = "") -> Unit:
     facts = decomposition("forward", operator) or by_name("forward", operator)
-    return Unit((0,), "forward", (operator,), facts, ShapeSet.of(shapes_of(shapes)), (), None, HEAVY.get(operator, 1.5))
+    return Unit(
+        (0,), "forward", (operator,), facts, ShapeSet.of([shapes_of(shapes)]), (), None, None, HEAVY.get(operator, 1.5)
+    )
 
 
 def kernels(types: Sequence[str], shapes: Sequence[str] = ()) -> Kernels:
     layout = np.array([op_type in {"Cast", "Transpose"} for op_type in types])
     tensors = [shapes_of(text) for text in shapes] or [()] * len(types)
-    return Kernels([kernel_type(op_type) for op_type in types], tensors, layout, [""] * len(types))
+    return Kernels(
+        [kernel_type(op_type) for op_type in types],
+        tensors,
+        layout,
+        [""] * len(types),
+        [(op_type, -1) for op_type in types],
+    )
 
 
 def test_parts_go_to_their_operator() -> None:
