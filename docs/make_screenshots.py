@@ -13,9 +13,9 @@ from pathlib import Path
 
 os.environ.update(TEXTUAL_ANIMATIONS="none", COLORTERM="truecolor")
 
-from profkit.cli.demo import demo_inputs  # noqa: E402 - Textual reads the variables above when it is imported
-from profkit.triage import triage  # noqa: E402 - as above
-from profkit.tui.app import ProfkitApp  # noqa: E402 - as above
+from profkit.cli.demo import demo_inputs
+from profkit.triage import triage
+from profkit.tui.app import ProfkitApp
 
 DOCS = Path(__file__).resolve().parent
 # Picture -> the keys that lead to its view.
