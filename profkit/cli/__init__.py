@@ -25,6 +25,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "align": ("profkit.cli.align", "Operators of two runs, aligned: PyTorch and MindSpore, or before and after."),
     "ops": ("profkit.cli.ops", "Operators of one run, summed by name, type, class, module, shape or kernel."),
     "steps": ("profkit.cli.steps", "Where the time of each step goes: computation, communication, overlap, idle."),
+    "comm": ("profkit.cli.comm", "Collectives and transfers of one run: time, wait, bytes, bandwidth."),
+    "memory": ("profkit.cli.memory", "How much memory each component of one run held, and when."),
     "overflow": ("profkit.cli.overflow", "Which operator made the first NaN or Inf of a dump, and how it spread."),
     "compare": ("profkit.cli.compare", "Numerical parity of two arrays or directories of tensors."),
     "inspect": ("profkit.cli.inspect", "What each path is: format, version, rank, steps, rows, issues, and why."),

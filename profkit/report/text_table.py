@@ -13,6 +13,8 @@ from profkit.safe_text import printable
 
 # Columns of whole numbers that are names, not amounts: no thousands separators.
 _NUMBERS_THAT_NAME = {"rank", "step", "group", "iteration", "order", "unit", "row", "slot"}
+# Columns of points in time; every other one that ends in `_ns` is a duration.
+_TIMES = {"start_ns", "time_ns"}
 
 
 def display_headers(frame: pd.DataFrame) -> list[str]:
@@ -50,14 +52,14 @@ def _line(cells: list[str], widths: list[int], to_the_right: list[bool]) -> str:
 
 
 def _reader(name: str, series: pd.Series[Any]) -> Callable[[Any], str]:
-    if name.endswith("_ns") and name != "start_ns":
+    if name.endswith("_ns") and name not in _TIMES:
         return quantities.duration
     if name == "ratio":
         return quantities.ratio
     if pd.api.types.is_bool_dtype(series):
         return lambda value: "-" if value is pd.NA else ("yes" if value else "")
     if pd.api.types.is_integer_dtype(series):
-        separated = name not in _NUMBERS_THAT_NAME and name != "start_ns"
+        separated = name not in _NUMBERS_THAT_NAME and name not in _TIMES
         return lambda value: "-" if value is pd.NA else (f"{value:,}" if separated else str(value))
     if pd.api.types.is_float_dtype(series):
         return quantities.number
