@@ -24,11 +24,14 @@ class Aligner(Protocol):
     def rows(self, pair: StepPair) -> StepRows:
         """Give the rows of one pair of steps."""
 
-    def sequence(self, rows: StepRows) -> Hashable:
-        """Give what pairs of steps share that align alike."""
+    def sequence(self, rows: StepRows) -> tuple[Hashable, Hashable]:
+        """Give what pairs of steps share that align alike, of the left and of the right side."""
 
-    def align(self, rows: StepRows) -> tuple[Placement, Placement]:
-        """Place the rows of both sides, in the order they are given."""
+    def align(self, rows: StepRows) -> tuple[Placement, Placement, int]:
+        """Place the rows of both sides, in the order they are given; units are numbered from 0 to below the int.
+
+        Steps of one left sequence have the same units.
+        """
 
 
 @dataclass(frozen=True)
@@ -59,26 +62,31 @@ def align(ref: Run, run: Run, *, progress: Progress = silent) -> pd.DataFrame:
         progress: Told which step is aligned; may raise CancelledError.
 
     Returns:
-        Frame of schema.ALIGNMENT. One row an execution: of PyTorch the outermost host operators, of MindSpore the
-        device kernels or, without a device, the host operators. `unit` names the same work in all steps, `group` the
-        same work in one step. Sides are pt and ms across frameworks, ref and run within one.
+        Frame of schema.ALIGNMENT. One row an execution: a device kernel or, of a run without a device, an outermost
+        host operator. `unit` names the same work in all steps, `group` the same work in one step. Sides are pt and ms
+        across frameworks, ref and run within one.
     """
     if {ref.framework, run.framework} == {"pytorch", "mindspore"}:
         torch, mindspore = (ref, run) if ref.framework == "pytorch" else (run, ref)
-        kernel_level = "device" if has_device_rows(mindspore.ops) else "host"
-        sides = (_Side("pt", torch.ops, "host"), _Side("ms", mindspore.ops, kernel_level))
-        aligner: Aligner = FrameworkAligner(torch.ops, mindspore.ops, kernel_level)
+        levels = (_level(torch.ops), _level(mindspore.ops))
+        sides = (_Side("pt", torch.ops, levels[0]), _Side("ms", mindspore.ops, levels[1]))
+        aligner: Aligner = FrameworkAligner(torch.ops, mindspore.ops, levels)
     else:
-        level = "device" if has_device_rows(ref.ops) and has_device_rows(run.ops) else "host"
+        level = "device" if _level(ref.ops) == _level(run.ops) == "device" else "host"
         sides = (_Side("ref", ref.ops, level), _Side("run", run.ops, level))
         aligner = SequenceAligner(ref.ops, run.ops, level)
     placed = _all_steps(aligner, sides, progress)
     return _filled(pd.concat([_frame(side, placed[at]) for at, side in enumerate(sides)], ignore_index=True))
 
 
+def _level(ops: pd.DataFrame) -> str:
+    return "device" if has_device_rows(ops) else "host"
+
+
 def _all_steps(aligner: Aligner, sides: tuple[_Side, _Side], progress: Progress) -> tuple[_Placed, _Placed]:
     """Align each pair of steps, or copy from a pair of the same sequences, and add the rows that no pair covers."""
     known: dict[Hashable, tuple[Placement, Placement, int]] = {}
+    first_units: dict[Hashable, int] = {}
     placed: tuple[list[_Placed], list[_Placed]] = ([], [])
     units = groups = 0
     pairs = paired_steps(sides[0].ops, sides[1].ops)
@@ -86,17 +94,18 @@ def _all_steps(aligner: Aligner, sides: tuple[_Side, _Side], progress: Progress)
         progress("aligning", f"step {pair.right_step}", number / len(pairs))
         rows = aligner.rows(pair)
         sequence = aligner.sequence(rows)
-        fresh = sequence not in known
-        if fresh:
-            known[sequence] = (*aligner.align(rows), units)
-        left, right, first_unit = known[sequence]
-        count = int(max(left.unit.max(initial=-1), right.unit.max(initial=-1))) + 1
+        if sequence not in known:
+            known[sequence] = aligner.align(rows)
+        left, right, count = known[sequence]
+        if sequence[0] not in first_units:
+            first_units[sequence[0]] = units
+            units += count
+        first_unit = first_units[sequence[0]]
         for parts, its_rows, placement in ((placed[0], rows.left, left), (placed[1], rows.right, right)):
             matched = placement.unit >= 0
             unit = np.where(matched, placement.unit + first_unit, -1)
             group = np.where(matched, placement.unit + groups, -1)
             parts.append(_Placed(its_rows, unit, group, placement.reason))
-        units += count if fresh else 0
         groups += count
     return _with_unpaired(sides[0], placed[0]), _with_unpaired(sides[1], placed[1])
 

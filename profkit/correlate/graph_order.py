@@ -49,6 +49,9 @@ class _GraphOrder:
         owned: dict[int, set[str]] = defaultdict(set)
         for at, number in enumerate(owner):
             owned[int(number)].add(kernels.types[at])
+        self._members: dict[object, list[int]] = defaultdict(list)
+        for number, unit in enumerate(units):
+            self._members[unit.kind].append(number)
         self._variants = [unit.decomposition.variant_of(owned[number]) for number, unit in enumerate(units)]
 
     def correct(self) -> None:
@@ -75,11 +78,13 @@ class _GraphOrder:
         Units whose tensors fit best take what most units of their kind got by order, or else an equal share each.
         """
         kernel, tensors, phase = queue
-        fits = {
-            number: unit.shapes.fit(tensors)
-            for number, unit in enumerate(self._units)
-            if phase in ("", unit.phase) and _most(self._variants[number], kernel)
-        }
+        fits: dict[int, float] = {}
+        for members in self._members.values():
+            unit = self._units[members[0]]
+            if phase in ("", unit.phase) and kernel in unit.decomposition.kernels:
+                fit = unit.shapes.fit(tensors)
+                fits |= {number: fit for number in members if _most(self._variants[number], kernel)}
+        fits = dict(sorted(fits.items()))
         best = max(fits.values(), default=0.0)
         if best < SAME_COUNT:
             return []

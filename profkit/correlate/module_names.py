@@ -8,7 +8,7 @@ on one side lies below one parent on the other. Only where that holds throughout
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -87,9 +87,24 @@ def paired_by_order(class_paths: Sequence[str], names: Sequence[str]) -> dict[st
 
 
 def _is_the_same_tree(pairs: Mapping[str, str]) -> bool:
-    """Say whether what shares a parent on one side shares one on the other, for every pair."""
-    parents = {(_parent(path), _parent(name)) for path, name in pairs.items()}
-    return len(parents) == len({left for left, _ in parents}) == len({right for _, right in parents})
+    """Say whether each module lies below the same module on both sides, and siblings by name are siblings by class.
+
+    A list of modules is no module that is called: `blocks` is in the names only.
+    """
+    names = set(pairs.values())
+    below = {_parent(name): _parent(path) for path, name in pairs.items()}
+    return len(names) == len(pairs) and all(
+        pairs.get(_nearest(path, pairs)) == (_nearest(name, names) or None) and below[_parent(name)] == _parent(path)
+        for path, name in pairs.items()
+    )
+
+
+def _nearest(path: str, known: Collection[str]) -> str:
+    """Give the nearest module above that is known; "" if none is."""
+    above = _parent(path)
+    while above and above not in known:
+        above = _parent(above)
+    return above
 
 
 def _parent(path: str) -> str:

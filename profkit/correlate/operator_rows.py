@@ -47,7 +47,8 @@ def operator_rows(
         return OPERATORS.empty()
     rows = pd.concat([part.astype(object) for part in filled], ignore_index=True)
     if ref is not None:
-        rows["module"] = rows["module"].map(attribute_paths(alignment, ref, run)).fillna(rows["module"])
+        names = attribute_paths(alignment, ref, run)
+        rows["module"] = [names.get(module, module) for module in rows["module"]]
     rows = rows.assign(parity=None, max_abs=np.nan, overflow=None)
     for column, values in (*_parity_of_module(parity).items(), *_overflow_of_module(overflow).items()):
         rows[column] = rows["module"].map(values)

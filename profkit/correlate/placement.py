@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,6 +24,7 @@ NO_COUNTERPART = "no counterpart found"
 PARAMETER_GRADIENT = "stores a parameter's gradient, which the other side does not record"
 NOT_PAIRED = "outside the steps that both runs recorded"
 NO_PHASE = "phase not known"
+NO_LAUNCH = "not known which operator launched it"
 
 CONFIDENCE = {
     SHAPES_AGREE: 0.95,
@@ -44,6 +46,8 @@ class StepRows:
 
     left: Rows
     right: Rows
+    left_host: Rows
+    """Outermost host rows of the left side; `left` itself, unless the device rows stand for its work."""
 
 
 @dataclass
@@ -66,7 +70,7 @@ class Placement:
         return cls(rows, np.full(len(rows), -1, dtype=np.int64), [reason] * len(rows))
 
 
-def joined(parts: list[Placement], offsets: list[int], rows: Rows) -> Placement:
+def joined(parts: Sequence[Placement], offsets: Sequence[int] | Rows, rows: Rows) -> Placement:
     """Join the placements of the parts of one step in the order of `rows`; part k's units move by offsets[k]."""
     unit = np.concatenate([np.where(p.unit >= 0, p.unit + o, -1) for p, o in zip(parts, offsets, strict=True)])
     reason = [reason for part in parts for reason in part.reason]

@@ -51,32 +51,28 @@ class SequenceAligner:
     def rows(self, pair: StepPair) -> StepRows:
         """Give the rows of one pair of steps."""
         ref, run = self._frames
-        return StepRows(
-            rows_of(ref, pair.left_rank, pair.left_step, self._level),
-            rows_of(run, pair.right_rank, pair.right_step, self._level),
-        )
+        left = rows_of(ref, pair.left_rank, pair.left_step, self._level)
+        right = rows_of(run, pair.right_rank, pair.right_step, self._level)
+        return StepRows(left=left, right=right, left_host=left)
 
-    def sequence(self, rows: StepRows) -> Hashable:
+    def sequence(self, rows: StepRows) -> tuple[Hashable, Hashable]:
         """Give what pairs of steps share that align alike."""
         both = zip((rows.left, rows.right), self._types, self._shapes, self._phases, strict=True)
-        return tuple((tuple(t[r]), tuple(s[r]), tuple(p[r])) for r, t, s, p in both)
+        left, right = ((tuple(t[r]), tuple(s[r]), tuple(p[r])) for r, t, s, p in both)
+        return left, right
 
-    def align(self, rows: StepRows) -> tuple[Placement, Placement]:
-        """Place the rows of one pair of steps, phase by phase."""
-        parts: list[tuple[Placement, Placement]] = []
-        offsets, units = [], 0
+    def align(self, rows: StepRows) -> tuple[Placement, Placement, int]:
+        """Place the rows of one pair of steps, phase by phase; a unit has the number of its first reference row."""
         phases = [self._phases[side][part] for side, part in enumerate((rows.left, rows.right))]
-        for phase in dict.fromkeys([*phases[0], *phases[1]]):
-            left, right = self._part(rows.left[phases[0] == phase], rows.right[phases[1] == phase], str(phase))
-            parts.append((left, right))
+        parts, offsets, units = [], [], 0
+        for phase in dict.fromkeys([*phases[0], *phases[1], ""]):
+            ref_rows = rows.left[phases[0] == phase]
+            parts.append(self._part(ref_rows, rows.right[phases[1] == phase], str(phase)))
             offsets.append(units)
-            units += int(max(left.unit.max(initial=-1), right.unit.max(initial=-1))) + 1
-        if not parts:
-            return Placement.unmatched(rows.left, NO_COUNTERPART), Placement.unmatched(rows.right, NO_COUNTERPART)
-        return (
-            joined([left for left, _ in parts], offsets, rows.left),
-            joined([right for _, right in parts], offsets, rows.right),
-        )
+            units += len(ref_rows)
+        ref = joined([left for left, _ in parts], offsets, rows.left)
+        run = joined([right for _, right in parts], offsets, rows.right)
+        return ref, run, units
 
     def _part(self, ref_rows: Rows, run_rows: Rows, phase: str) -> tuple[Placement, Placement]:
         ref_keys = (self._types[0][ref_rows], self._shapes[0][ref_rows])
@@ -84,10 +80,10 @@ class SequenceAligner:
         ref_at, run_at = common_sequence(ref_keys, run_keys)
         ref = Placement.unmatched(ref_rows, NO_COUNTERPART)
         run = Placement.unmatched(run_rows, NO_COUNTERPART)
-        for unit, (left, right) in enumerate(zip(ref_at, run_at, strict=True)):
+        for left, right in zip(ref_at, run_at, strict=True):
             agree = ref_keys[1][left] == run_keys[1][right] >= 0
             for side, at in ((ref, left), (run, right)):
-                side.unit[at], side.reason[at] = unit, SHAPES_AGREE if agree else SAME_PLACE
+                side.unit[at], side.reason[at] = left, SHAPES_AGREE if agree else SAME_PLACE
         _pair_gaps(ref, run, ref_at, run_at)
         around = Neighbourhood(run_keys[0], self._classes[run_rows].tolist(), backward=phase == "backward")
         around.adopt(run.unit, run.reason)
@@ -102,10 +98,8 @@ def _common_codes(columns: list[pd.Series[str]]) -> list[Ints]:
 def _pair_gaps(ref: Placement, run: Placement, ref_at: Ints, run_at: Ints) -> None:
     """Make one unit, in place, of what stands unpaired between the same two pairs on both sides."""
     bounds = zip([-1, *ref_at], [*ref_at, len(ref.rows)], [-1, *run_at], [*run_at, len(run.rows)], strict=True)
-    unit = len(ref_at)
     for ref_from, ref_to, run_from, run_to in bounds:
         if ref_to - ref_from > 1 and run_to - run_from > 1:
             for side, first, last in ((ref, ref_from, ref_to), (run, run_from, run_to)):
-                side.unit[first + 1 : last] = unit
+                side.unit[first + 1 : last] = ref_from + 1
                 side.reason[first + 1 : last] = [REPLACED] * (last - first - 1)
-            unit += 1

@@ -61,7 +61,8 @@ def _judged(units: pd.DataFrame, *, across: bool) -> pd.DataFrame:
     steadily = beyond > np.log1p(units["run_noise"].clip(upper=1.0)) + np.log1p(units["ref_noise"].clip(upper=1.0))
     expected = units["ref_wall_ns"] * np.exp(usual)
     excess = units["run_wall_ns"] - expected
-    stands_out = steadily & (beyond > np.maximum(np.log(_LEAST_RATIO), _SPREADS * spread))
+    usually = units["steps"] * 2 > units["steps"].max()
+    stands_out = usually & steadily & (beyond > np.maximum(np.log(_LEAST_RATIO), _SPREADS * spread))
     share = excess / max(units["run_wall_ns"].sum(), 1.0)
     clear = (share >= _LARGE_SHARE) | ((share >= _SMALL_SHARE) & (beyond > np.log(_CLEAR_RATIO)))
     return units.assign(

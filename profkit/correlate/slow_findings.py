@@ -66,7 +66,7 @@ def _slow_modules(units: pd.DataFrame, step: float) -> list[dict[str, Any]]:
                 "confidence": 0.9 if (members["confidence"] >= 0.8).any() else 0.6,
                 "groups": list(members.index),
                 "evidence": f"{phases or 'phase unknown'}: {_before_and_after(before, after)}; "
-                f"its like are {worst['usual_ratio']:.1f} times as slow, this {_ratio(worst):.1f} times; "
+                f"its like are {worst['usual_ratio']:.3g} times as slow, this {_ratio(worst):.3g} times; "
                 f"{_share(excess, step)} of the step, medians of {int(worst['steps'])} steps",
                 "advice": _advice(worst),
             }
@@ -88,7 +88,7 @@ def _slow_classes(units: pd.DataFrame, step: float, *, across: bool) -> list[dic
                 "confidence": 0.7,
                 "groups": list(members.index),
                 "evidence": f"{_before_and_after(row['ref_wall_ns'], row['run_wall_ns'])}; "
-                f"the rest of the run is {row['usual_ratio']:.1f} times as slow; "
+                f"the rest of the run is {row['usual_ratio']:.3g} times as slow; "
                 f"{_share(row['excess_ns'], step)} of the step",
                 "advice": f"the whole class is slower on this side: look for another implementation of {word} "
                 "(data type, layout, fused operator), not at one module",

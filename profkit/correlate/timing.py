@@ -51,13 +51,12 @@ def timed_rows(alignment: pd.DataFrame, side: str, run: Run) -> pd.DataFrame:
 
 def _time_since_the_last_end(rows: pd.DataFrame) -> npt.NDArray[np.int64]:
     """Give what each execution adds to the time that has passed since its step began."""
-    ends = rows["start_ns"] + rows["dur_ns"]
-    step = rows.groupby(["rank", "step"], sort=False)
-    latest = ends.groupby([rows["rank"], rows["step"]], sort=False).cummax()
-    before = latest.groupby([rows["rank"], rows["step"]], sort=False).shift(1)
-    began = step["start_ns"].transform("first")
-    added: npt.NDArray[np.int64] = (latest - before.astype("Int64").fillna(began).astype("int64")).to_numpy()
-    return added
+    start = rows["start_ns"].to_numpy()
+    step = rows.groupby(["rank", "step"], sort=False).ngroup()
+    latest = (rows["start_ns"] + rows["dur_ns"]).groupby(step.to_numpy()).cummax().to_numpy()
+    first = np.concatenate([[True], np.diff(step.to_numpy()) != 0])[: len(rows)]
+    before = np.where(first, start, np.roll(latest, 1))
+    return (latest - before).astype(np.int64)
 
 
 def step_table(rows: pd.DataFrame, value: str) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 _NAME_PARTS = r"^(?:autograd::engine::evaluate_function: |.*/)|-op\d+$"
@@ -29,7 +30,7 @@ def unit_facts(rows: pd.DataFrame) -> pd.DataFrame:
     one_step = rows.drop_duplicates(["rank", "step", "unit"])[["rank", "step", "unit"]].drop_duplicates("unit")
     shown = rows.merge(one_step, on=["rank", "step", "unit"])
     shown = shown.assign(short=short_names(shown["name"]), is_view=shown["op_class"].astype(object) == "view")
-    operators = shown.groupby("unit", sort=True)["short"].agg(_counted)
+    operators = _counted(shown)
     longest = shown.sort_values(["unit", "is_view", "dur_ns"], ascending=[True, True, False], kind="stable")
     longest = longest.drop_duplicates("unit").set_index("unit")
     surest = shown.sort_values(["unit", "confidence"], ascending=[True, False], kind="stable")
@@ -49,6 +50,8 @@ def unit_facts(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _counted(names: pd.Series[str]) -> str:
-    counts = names.value_counts(sort=False)
-    return ", ".join(str(name) if count == 1 else f"{name} x{count}" for name, count in counts.items())
+def _counted(shown: pd.DataFrame) -> pd.Series[str]:
+    counts = shown.groupby(["unit", "short"], sort=False).size()
+    names = counts.index.get_level_values("short").astype(str)
+    texts = np.where(counts.to_numpy() > 1, names + " x" + counts.astype(str).to_numpy(), names)
+    return pd.Series(texts, index=counts.index).groupby(level="unit", sort=True).agg(", ".join)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +17,7 @@ from profkit.schema import ALIGNMENT
 NETWORKS = ("vit", "resnet", "lstm_text")
 
 
+@cache
 def _loaded(path: Path) -> Run:
     return identify(load(path))
 

@@ -1,0 +1,151 @@
+"""What became slow: planted slowdowns, clean pairs, and small synthetic tables with a known answer."""
+
+import json
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from profkit.correlate import align, operator_rows, slow_findings
+from profkit.correlate.identity import identify
+from profkit.correlate.slow import slow_classes
+from profkit.correlate.timing import side_words, step_table, timed_rows, unit_costs
+from profkit.run import Run, load
+from profkit.schema import FINDINGS, OPERATORS
+
+NETWORKS = ("vit", "resnet", "lstm_text")
+
+
+@cache
+def _loaded(path: Path) -> Run:
+    return identify(load(path))
+
+
+def _judged(ref: Run, run: Run) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    alignment = align(ref, run)
+    operators = operator_rows(alignment, ref, run)
+    return alignment, operators, slow_findings(operators, alignment, ref, run)
+
+
+def _rank_of_the_planted(shared: Path, network: str, case: str, reference: str, folder: Path) -> int | None:
+    bench = shared / "bench" / "alignment"
+    alignment, _, findings = _judged(_loaded(bench / network / reference), _loaded(bench / network / case))
+    alignment.to_parquet(folder / "alignment.parquet")
+    rows = [{"rank": int(row.rank), "kind": row.kind, "groups": list(row.groups)} for row in findings.itertuples()]
+    (folder / "findings.json").write_text(json.dumps(rows))
+    command = [sys.executable, bench / "score.py", "session", "--truth", bench / network / "truth.csv", "--case", case]
+    command += ["--planted", bench / network / "planted.csv", "--session", folder]
+    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)["rank"]
+
+
+@pytest.mark.parametrize("case", ["ms_slow0", "ms_slow1", "ms_slow2"])
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_planted_slowdown_is_among_the_first_three_against_pytorch(
+    shared: Path, tmp_path: Path, network: str, case: str
+) -> None:
+    rank = _rank_of_the_planted(shared, network, case, "pt_stack", tmp_path)
+    assert rank is not None
+    assert rank <= 3
+
+
+@pytest.mark.parametrize("case", ["ms_slow0", "ms_slow1", "ms_slow2"])
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_planted_slowdown_is_first_against_the_clean_run(
+    shared: Path, tmp_path: Path, network: str, case: str
+) -> None:
+    assert _rank_of_the_planted(shared, network, case, "ms_pynative", tmp_path) == 1
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_two_clean_recordings_and_a_run_against_itself_give_nothing(shared: Path, network: str) -> None:
+    folder = shared / "bench" / "alignment" / network
+    one, other, mindspore = (_loaded(folder / name) for name in ("pt_stack", "pt_shapes", "ms_pynative"))
+    for ref, run in ((one, other), (other, one), (one, one), (mindspore, mindspore)):
+        _, operators, findings = _judged(ref, run)
+        assert findings.empty
+        assert not (operators["flag"].astype(object) == "slow").any()
+
+
+def test_the_slow_module_of_the_bundled_vit_is_first_and_has_its_attribute_path(samples: Path) -> None:
+    ref, run = _loaded(samples / "vit" / "pytorch"), _loaded(samples / "vit" / "mindspore_slow" / "pynative")
+    alignment, operators, findings = _judged(ref, run)
+    FINDINGS.validate(findings)
+    OPERATORS.validate(operators)
+    first = findings.iloc[0]
+    assert first["module"] == "blocks.2.mlp.fc1"
+    assert findings["rank"].tolist() == list(range(len(findings)))
+    assert findings["impact_ns"].is_monotonic_decreasing
+    modules = alignment.loc[alignment["group"].isin(first["groups"]), "module"].astype(str)
+    assert modules.unique().tolist() == ["VisionTransformer.Sequential.Block_2.Mlp.Linear_0"]
+    assert "slow" in set(operators.loc[operators["module"] == "blocks.2.mlp.fc1", "flag"].dropna())
+
+
+def test_parity_and_overflow_are_joined_by_module(samples: Path) -> None:
+    ref, run = _loaded(samples / "vit" / "pytorch"), _loaded(samples / "vit" / "mindspore_clean" / "pynative")
+    parity = pd.DataFrame(
+        {
+            "module": ["blocks.1.mlp.act", "blocks.1.mlp.act", "head"],
+            "io": ["output", "output", "output"],
+            "status": ["match", "mismatch", "match"],
+            "max_abs": [0.0, 0.5, 1e-7],
+        }
+    )
+    overflow = pd.DataFrame({"module": ["blocks.1.norm2", "blocks.1.norm2"], "role": ["carrier", "origin"]})
+    rows = operator_rows(align(ref, run), ref, run, parity=parity, overflow=overflow)
+    of_module = rows[rows["phase"] == "forward"].drop_duplicates("module").set_index("module")
+    assert of_module.loc["blocks.1.mlp.act", "parity"] == "mismatch"
+    assert of_module.loc["blocks.1.mlp.act", "max_abs"] == 0.5
+    assert of_module.loc["head", "parity"] == "match"
+    assert of_module.loc["blocks.1.norm2", "overflow"] == "origin"
+    assert pd.isna(of_module.loc["blocks.0.norm2", "overflow"])
+
+
+def test_a_run_without_a_reference_has_no_operator_rows(samples: Path) -> None:
+    run = _loaded(samples / "vit" / "mindspore_clean" / "pynative")
+    nothing = Run(Path("nothing"), "mindspore")
+    assert operator_rows(align(nothing, nothing), None, run).empty
+
+
+@pytest.mark.parametrize("side", ["ref", "run"])
+def test_wall_times_of_a_step_add_up_to_its_span(samples: Path, side: str) -> None:
+    ref, run = (
+        _loaded(samples / "vit" / "pytorch" / "profile"),
+        _loaded(samples / "vit" / "mindspore_clean" / "pynative"),
+    )
+    alignment = align(ref, run)
+    words = dict(zip(("ref", "run"), side_words(alignment, ref), strict=True))
+    rows = timed_rows(alignment, words[side], ref if side == "ref" else run)
+    steps = rows.assign(end_ns=rows["start_ns"] + rows["dur_ns"]).groupby("step")
+    span = steps["end_ns"].max() - steps["start_ns"].min()
+    assert (steps["wall_ns"].sum() == span).all()
+    assert (rows["wall_ns"] >= 0).all()
+
+
+def test_costs_are_medians_over_steps(samples: Path) -> None:
+    ref, run = (
+        _loaded(samples / "vit" / "pytorch" / "profile"),
+        _loaded(samples / "vit" / "mindspore_clean" / "pynative"),
+    )
+    alignment = align(ref, run)
+    costs = unit_costs(alignment, ref, run)
+    kernel_times = step_table(timed_rows(alignment, "ms", run), "dur_ns")
+    unit = costs.index[10]
+    own = alignment[(alignment["side"] == "ms") & (alignment["unit"] == unit)].groupby("step")["dur_ns"].sum()
+    assert costs.loc[unit, "run_ns"] == own.median() == kernel_times.loc[unit].median()
+    assert (costs["steps"] == 3).all()
+
+
+def test_a_class_that_is_slow_everywhere_is_one_finding() -> None:
+    classes = np.repeat(["conv", "matmul", "norm", "elementwise"], 5)
+    slowdown = np.where(classes == "conv", 30.0, 2.0)
+    units = pd.DataFrame({"op_class": classes, "ref_wall_ns": 1000.0})
+    units["run_wall_ns"] = units["ref_wall_ns"] * slowdown
+    units["expected_ns"] = units["run_wall_ns"]
+    found = slow_classes(units, across=True)
+    assert found.index.tolist() == ["conv"]
+    assert found.loc["conv", "usual_ratio"] == pytest.approx(2.0)
+    assert found.loc["conv", "excess_ns"] == pytest.approx(5 * 28_000.0)
