@@ -9,7 +9,7 @@ variants, the fused kernel first.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -52,6 +52,10 @@ class Decomposition:
     def slots(self) -> tuple[Slot, ...]:
         """The slots of all variants."""
         return tuple(slot for variant in self.variants for slot in variant)
+
+    def variant_of(self, kernels: Collection[str]) -> Variant:
+        """Give the variant that these kernels are of: the first with the most of them."""
+        return max(self.variants, key=lambda variant: sum(any(k in slot.kernels for slot in variant) for k in kernels))
 
     @property
     def kernels(self) -> frozenset[str]:
