@@ -15,7 +15,9 @@ from profkit.parsers.base import Parser, Recognition
 # higher it stands; plain .npy files, which nearly everything contains, stand last.
 _BUILT_IN: dict[str, str] = {
     "mindspore-cpu-profile": "profkit.parsers.mindspore_cpu_profile:MindSporeCpuProfile",
+    "mindspore-legacy-profile": "profkit.parsers.mindspore_legacy_profile:MindSporeLegacyProfile",
     "ascend-text-profile": "profkit.parsers.ascend_text_profile:AscendTextProfile",
+    "ascend-database": "profkit.parsers.ascend_database:AscendDatabase",
     "kineto-trace": "profkit.parsers.kineto_trace:KinetoTrace",
     "mindspore-dump": "profkit.parsers.mindspore_dump:MindSporeDump",
     "npy-directory": "profkit.parsers.npy_directory:NpyDirectory",

@@ -44,6 +44,7 @@ class Discovery:
 def discover(path: Path) -> Discovery:
     """Find the recordings at a path; a directory that a parser takes as a whole is not looked into further.
 
+    A file that belongs to a recording found before it in its directory is no recording of its own.
     Links inside a directory are followed only if they stay inside it, and no directory is entered twice.
 
     Raises:
@@ -77,9 +78,12 @@ def _walk(path: Path, root: Path, depth: int, entered: set[Path]) -> Discovery:
     found: list[Found] = []
     unrecognised: list[Path] = []
     too_deep: list[Path] = []
+    taken: set[Path] = set()
     with os.scandir(path) as entries:
         children = sorted(Path(entry.path) for entry in entries)
     for child in children:
+        if child in taken:
+            continue
         if child.is_symlink() and not child.resolve().is_relative_to(root):
             unrecognised.append(child)
             continue
@@ -90,6 +94,8 @@ def _walk(path: Path, root: Path, depth: int, entered: set[Path]) -> Discovery:
         found += inside.found
         unrecognised += inside.unrecognised
         too_deep += inside.too_deep
+        taken.update(file for one in inside.found for file in one.claim.recognition.files)
+    unrecognised = [file for file in unrecognised if file not in taken]
     return Discovery(tuple(found), tuple(unrecognised), tuple(too_deep))
 
 
