@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from profkit.errors import ImportIssue, Severity
+from profkit.parsers.text_lines import finished_lines
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -55,10 +56,10 @@ def read_statistics(path: Path, issues: list[ImportIssue]) -> Iterator[dict[str,
     unreadable: list[int] = []
     try:
         with path.open(encoding="utf-8", errors="replace", newline="") as file:
-            reader = csv.reader(file)
+            reader = csv.reader(finished_lines(file, path, issues))
             words = _words_of(next(reader, []))
             for cells in reader:
-                row = _row(dict(zip(words, cells, strict=False))) if cells else None
+                row = _row(dict(zip(words, cells, strict=False))) if len(cells) >= len(words) else None
                 if row is not None:
                     yield row
                 elif cells:
@@ -66,7 +67,7 @@ def read_statistics(path: Path, issues: list[ImportIssue]) -> Iterator[dict[str,
     except (OSError, csv.Error) as error:
         issues.append(ImportIssue(Severity.DATA_LOSS, str(path), "", f"reading stopped: {error}"))
     if unreadable:
-        text = f"{len(unreadable):,} rows name no operator, input or output, or slot, and were left out"
+        text = f"{len(unreadable):,} rows lack cells, or name no operator, input or output, or slot, and were left out"
         issues.append(ImportIssue(Severity.DATA_LOSS, str(path), f"line {unreadable[0]}", text))
 
 

@@ -27,6 +27,7 @@ from profkit.errors import ImportIssue, Severity, UnreadableInputError
 from profkit.parsers.base import Descriptor, Parsed, Recognition
 from profkit.parsers.exact_time import MILLISECONDS, NANOSECONDS, exact_nanoseconds
 from profkit.parsers.mindspore_cpu_shapes import read_input_shapes
+from profkit.parsers.text_lines import finished_lines, note_cut
 from profkit.progress import Progress
 from profkit.schema import MEMORY, OPS
 
@@ -51,6 +52,7 @@ class MindSporeCpuProfile:
         clock="unix epoch",
         unit="ns; durations in ms",
         frames=("ops", "memory"),
+        version=2,
     )
 
     def sniff(self, path: Path) -> Recognition | None:
@@ -131,6 +133,9 @@ def _executions(path: Path, issues: list[ImportIssue]) -> pd.DataFrame:
                 odd += [number] if line.strip() else []
                 continue
             executed = parts[2].split()
+            if not line.endswith("\n"):
+                note_cut(path, number, issues, "its last execution was left out")
+                executed = executed if line.endswith(" ") else executed[:-1]
             names.append(parts[0])
             counts.append(len(executed))
             records += executed
@@ -178,7 +183,7 @@ def _types(run: Path, names: pd.Series[Any], issues: list[ImportIssue]) -> pd.Se
     if path is not None:
         with path.open(encoding="utf-8", errors="replace", newline="") as file:
             try:
-                for row in csv.DictReader(file):
+                for row in csv.DictReader(finished_lines(file, path, issues)):
                     recorded[row.get("full_op_name") or ""] = row.get("op_type") or ""
             except csv.Error as error:
                 issues.append(ImportIssue(Severity.DATA_LOSS, str(path), "", f"not read to its end: {error}"))
@@ -204,8 +209,8 @@ def _memory(run: Path, issues: list[ImportIssue]) -> pd.DataFrame:
     path = _only(run, _MEMORY)
     if path is None:
         return MEMORY.empty()
-    with path.open(encoding="utf-8", errors="replace", newline="") as file:
-        lines = file.read().splitlines()[1:]
+    with path.open(encoding="utf-8", errors="replace") as file:
+        lines = [line.rstrip("\n") for line in finished_lines(file, path, issues)][1:]
     pattern = r"^(?P<time>[0-9]+),(?P<allocated>[0-9]+),(?P<reserved>[0-9]+)"
     fields = pc.extract_regex(pa.array(lines, pa.string()), pattern=pattern)
     columns = {

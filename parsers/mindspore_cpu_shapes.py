@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from profkit.errors import ImportIssue, Severity
+from profkit.parsers.text_lines import finished_lines
 
 _INPUT = re.compile(r"^input_\d+:(.*)$")
 _SHAPE = re.compile(r"\[([0-9, -]*)\]")
@@ -32,8 +33,8 @@ def read_input_shapes(path: Path, names: pd.Series[Any], issues: list[ImportIssu
     Returns:
         Object column: tensors split by ';', dims by ','; None where none are recorded.
     """
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    records = [line.split(";", 3) for line in lines]
+    with path.open(encoding="utf-8", errors="replace") as file:
+        records = [line.rstrip("\n").split(";", 3) for line in finished_lines(file, path, issues)]
     records = [record if len(record) == 4 else ["", "", "", ""] for record in records]
     named = [record[1] for record in records]
     last = [str(name).rsplit("/", 1)[-1] for name in names]

@@ -131,6 +131,9 @@ def _read_folder(
         kept = {(row["op"], row["io"], row["slot"]) for row in rows}
         recorded = read_statistics(statistics, issues)
         rows += [row for row in recorded if (row["op"], row["io"], row["slot"]) not in kept]
+    elif statistics.exists():
+        text = "the first line is not that of dump statistics: not read"
+        issues.append(ImportIssue(Severity.DATA_LOSS, str(statistics), "line 1", text))
     place = {"rank": folder.rank, "graph": folder.graph, "iteration": folder.iteration, "source": str(dump)}
     for row in rows:
         row.update(place)

@@ -129,7 +129,7 @@ def test_types_come_from_the_details_and_else_from_the_name(tmp_path: Path) -> N
     run = synthetic_run(tmp_path, times, "Host,Strange,Odd-op1,Default/x/Odd-op1\n", "")
     parsed = read(run)
     assert texts(parsed.frames["ops"], "op_type") == ["Strange", "MatMul"]
-    assert [issue.severity for issue in parsed.issues] == [Severity.INFO, Severity.DATA_LOSS]
+    assert [issue.severity for issue in parsed.issues] == [Severity.INFO, Severity.DATA_LOSS, Severity.DATA_LOSS]
 
 
 def test_shapes_are_read_tensor_by_tensor(tmp_path: Path) -> None:
