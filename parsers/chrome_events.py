@@ -15,8 +15,8 @@ Columns of `events` (absent values are NA):
     dur_ns   Int64     as ts_ns
     ...                one column an Argument, see there
 
-`read_events` joins all batches; `EventBatches` gives them one window (8 MiB of text) at a time, so that memory stays
-bounded by the caller's own columns.
+`read_events` joins all batches; `EventBatches` gives them one window (1 MiB of text) at a time, so that memory stays
+bounded by the caller's own columns, and leaves events out before their times and arguments are read.
 
 Both containers are read: an object with `traceEvents` and further keys, and a bare list of events. Damage is repaired
 or skipped event by event and always told; a file that gives no event at all raises UnreadableInputError.
@@ -24,30 +24,27 @@ or skipped event by event and always told; a file that gives no event at all rai
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Raw
+from numpy.typing import NDArray
 
-from profkit.errors import ImportIssue, Severity, UnreadableInputError
+from profkit.errors import ImportIssue, UnreadableInputError
+from profkit.parsers.chrome_columns import ABSENT, ColumnMaker, encoded_texts, field_values, plain_texts, raw_texts
 from profkit.parsers.chrome_windows import WINDOW_BYTES, EventWindows, Window
-from profkit.parsers.damage_log import DamageLog, Repair
-from profkit.parsers.exact_time import exact_nanoseconds
 from profkit.progress import Progress, silent
 
-_ABSENT = Raw(b"")
-_NOTHING = pa.array(["", "null"])
-_INTEGER = r"^-?[0-9]{1,18}$"
-_INT64_LIMIT = 2**63
-
 _TEXT_COLUMNS = ("ph", "cat", "name")
+_LANE_COLUMNS = ("pid", "tid")
 _TIME_COLUMNS = {"ts": "ts_ns", "dur": "dur_ns"}
 
 
@@ -126,6 +123,12 @@ def _pandas_type(arrow_type: pa.DataType) -> Any:
 class EventBatches:
     """Iterator over the columns of a trace, one Arrow table a window; text columns are dictionary-encoded.
 
+    Args:
+        path, arguments, header_keys, phases, progress: As for read_events.
+        choose: Given the columns row, ph, cat, name, pid and tid of a window, says which of its events to give: bool,
+            shape (n,). All if None.
+        window_bytes: Plain bytes of a window.
+
     Attributes:
         windows: The reader behind; its `header`, `is_object` and `damage` are complete after the iteration.
 
@@ -141,11 +144,13 @@ class EventBatches:
         phases: str = "",
         progress: Progress = silent,
         *,
+        choose: Callable[[pa.Table], NDArray[np.bool_]] | None = None,
         window_bytes: int = WINDOW_BYTES,
     ) -> None:
         self._path = path
         self._arguments = tuple(arguments)
         self._phases = frozenset(phases)
+        self._choose = choose
         self._keys = tuple(dict.fromkeys(key for argument in arguments for key in argument.keys))
         self._args_type, self._event_type = _struct_types(self._keys)
         self.windows = EventWindows(path, self._event_type, header_keys, progress, window_bytes)
@@ -169,42 +174,50 @@ class EventBatches:
         return self._table(Window([], []))
 
     def _table(self, window: Window) -> pa.Table:
-        events, numbers = window.events, window.numbers
+        events, numbers = window.events, np.asarray(window.numbers, dtype=np.int64)
         if self._phases:
-            kept = [i for i, event in enumerate(events) if event.ph in self._phases]
-            events, numbers = [events[i] for i in kept], [numbers[i] for i in kept]
-        column = _ColumnMaker(pa.array(numbers, pa.int64()), self.windows.damage)
-        columns: dict[str, pa.Array] = {"row": column.numbers}
-        fields = _values(events, self._event_type)
-        for name in _TEXT_COLUMNS:
-            columns[name] = pa.array(fields[name], pa.string()).dictionary_encode()
-        for name in ("pid", "tid"):
-            columns[name] = _as_text(fields[name]).dictionary_encode()
-        columns["id"] = _as_text(fields["id"])
+            wanted = [event.ph in self._phases for event in events]
+            events, numbers = list(compress(events, wanted)), numbers[wanted]
+        fields = field_values(events, self._event_type)
+        texts = {name: encoded_texts(fields[name]) for name in (*_TEXT_COLUMNS, *_LANE_COLUMNS)}
+        columns: dict[str, pa.Array] = {"row": pa.array(numbers), **texts}
+        if self._choose is not None:
+            chosen = self._choose(pa.table(columns))
+            columns = {name: column.filter(pa.array(chosen)) for name, column in columns.items()}
+            fields = {name: list(compress(values, chosen)) for name, values in fields.items()}
+            numbers = numbers[chosen]
+        column = ColumnMaker(numbers, self.windows.damage)
+        columns["id"] = plain_texts(fields["id"])
         for name, target in _TIME_COLUMNS.items():
-            columns[target] = column.times(target, _raw_texts(fields[name]))
+            columns[target] = column.times(target, raw_texts(fields[name]))
         columns.update(self._argument_columns(column, fields["args"]))
         return pa.table(columns)
 
-    def _argument_columns(self, column: _ColumnMaker, args: Sequence[Any]) -> dict[str, pa.Array]:
+    def _argument_columns(self, column: ColumnMaker, args: Sequence[Any]) -> dict[str, pa.Array]:
         none = self._args_type()
-        fields = _values([present or none for present in args], self._args_type)
-        raw = {key: _raw_texts(values) for key, values in zip(self._keys, fields.values(), strict=True)}
+        fields = field_values([present or none for present in args], self._args_type)
+        raw = {key: raw_texts(values) for key, values in zip(self._keys, fields.values(), strict=True)}
         make: dict[str, Callable[[str, pa.Array], pa.Array]] = {
             "int": column.integers,
             "text": column.texts,
             "json": lambda _, texts: texts.dictionary_encode(),
         }
         return {
-            argument.column: make[argument.kind](argument.column, pc.coalesce(*(raw[key] for key in argument.keys)))
+            argument.column: make[argument.kind](argument.column, _first_present([raw[key] for key in argument.keys]))
             for argument in self._arguments
         }
+
+
+def _first_present(spellings: Sequence[pa.Array]) -> pa.Array:
+    """Give of each event the first spelling that it has."""
+    used = [texts for texts in spellings if texts.null_count < len(texts)] or list(spellings[:1])
+    return used[0] if len(used) == 1 else pc.coalesce(*used)
 
 
 def _struct_types(keys: Sequence[str]) -> tuple[type[msgspec.Struct], type[msgspec.Struct]]:
     """Give the structs of the wanted values of args, as raw JSON, and of an event with what every recorder writes."""
     args = msgspec.defstruct(
-        "Args", [(f"a{i}", Raw, msgspec.field(name=key, default=_ABSENT)) for i, key in enumerate(keys)], gc=False
+        "Args", [(f"a{i}", Raw, msgspec.field(name=key, default=ABSENT)) for i, key in enumerate(keys)], gc=False
     )
     text = str | None
     number_or_text = int | str | None
@@ -213,91 +226,9 @@ def _struct_types(keys: Sequence[str]) -> tuple[type[msgspec.Struct], type[msgsp
         [
             *((name, text, None) for name in _TEXT_COLUMNS),
             *((name, number_or_text, None) for name in ("pid", "tid", "id")),
-            *((name, Raw, _ABSENT) for name in _TIME_COLUMNS),
+            *((name, Raw, ABSENT) for name in _TIME_COLUMNS),
             ("args", args | None, None),
         ],
         gc=False,
     )
     return args, event
-
-
-def _values(structs: Sequence[msgspec.Struct], struct_type: type[msgspec.Struct]) -> dict[str, list[Any]]:
-    """Give the values of each field of many structs."""
-    return {name: list(map(operator.attrgetter(name), structs)) for name in struct_type.__struct_fields__}
-
-
-def _as_text(values: Sequence[int | str | None]) -> pa.Array:
-    return pa.array([None if value is None else str(value) for value in values], pa.string())
-
-
-def _raw_texts(values: Sequence[Raw]) -> pa.Array:
-    """Give the JSON texts of raw values; null where the key is absent or its value is null."""
-    texts = [b"" if value is _ABSENT else bytes(value) for value in values]
-    try:
-        column = pa.array(texts, pa.binary()).cast(pa.string())
-    except pa.ArrowInvalid:
-        column = pa.array([text.decode("utf-8", errors="replace") for text in texts], pa.string())
-    return pc.if_else(pc.is_in(column, _NOTHING), None, column)
-
-
-class _ColumnMaker:
-    """Turns JSON texts of one window into columns, and counts in the damage log what could not be read."""
-
-    def __init__(self, numbers: pa.Array, damage: DamageLog) -> None:
-        self.numbers = numbers
-        self._damage = damage
-
-    def times(self, column: str, texts: pa.Array) -> pa.Array:
-        """Give Int64 nanoseconds of texts of microseconds."""
-        times = exact_nanoseconds(texts)
-        self._count(Repair(f"{column} is no time within int64: unknown", Severity.DATA_LOSS), times.unreadable)
-        self._count(Repair(f"{column} has digits below a nanosecond: rounded", Severity.INFO), times.rounded)
-        return pa.array(times.ns, pa.int64(), mask=~times.known)
-
-    def integers(self, column: str, texts: pa.Array) -> pa.Array:
-        """Give int64 of numbers and of texts of digits."""
-        bare = pc.utf8_trim(texts, characters='" ')
-        plain = pc.fill_null(pc.match_substring_regex(bare, _INTEGER), fill_value=False)
-        values = pc.if_else(plain, bare, None).cast(pa.int64())
-        odd = pc.and_(pc.invert(plain), pc.is_valid(bare))
-        if not pc.any(odd).as_py():
-            return values
-        listed = values.to_pylist()
-        unreadable = [False] * len(listed)
-        for i in pc.indices_nonzero(odd).to_pylist():
-            listed[i] = _whole_number(bare[i].as_py())
-            unreadable[i] = listed[i] is None and bare[i].as_py() != ""
-        self._count(Repair(f"{column} is no integer within int64: unknown", Severity.DATA_LOSS), unreadable)
-        return pa.array(listed, pa.int64())
-
-    def texts(self, _column: str, texts: pa.Array) -> pa.Array:
-        """Give texts without their JSON quotes and escapes, dictionary-encoded."""
-        encoded = texts.dictionary_encode()
-        plain = pa.array([_unquoted(text) for text in encoded.dictionary.to_pylist()], pa.string())
-        return pc.take(plain, encoded.indices).dictionary_encode()
-
-    def _count(self, kind: Repair, flags: Any) -> None:
-        for number in self.numbers.filter(pa.array(flags, pa.bool_())).to_pylist():
-            self._damage.count(kind, number, byte=None)
-
-
-def _whole_number(text: str) -> int | None:
-    """Read an integer that is written unusually (19 digits, 3.0, 1e3); None if it is none or beyond int64."""
-    try:
-        value = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeError):
-        return None
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not -_INT64_LIMIT <= value < _INT64_LIMIT:
-        return None
-    return value
-
-
-def _unquoted(text: str) -> str:
-    if not text.startswith('"'):
-        return text
-    try:
-        return msgspec.json.decode(text, type=str)
-    except (msgspec.DecodeError, UnicodeError):
-        return text[1:-1]

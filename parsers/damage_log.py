@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from profkit.errors import ImportIssue, Severity
 
 
@@ -33,6 +36,12 @@ class DamageLog:
         """Note one event; the byte counts in the unpacked text."""
         count, where = self._seen.get(kind, (0, f"event {event}" if byte is None else f"event {event}, byte {byte}"))
         self._seen[kind] = (count + 1, where)
+
+    def count_all(self, kind: Repair, events: NDArray[np.int64]) -> None:
+        """Note several events, given by their numbers in file order."""
+        if len(events):
+            count, where = self._seen.get(kind, (0, f"event {events[0]}"))
+            self._seen[kind] = (count + len(events), where)
 
     def note(self, severity: Severity, where: str, text: str) -> None:
         """Note what happens once a file."""

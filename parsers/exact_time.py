@@ -20,6 +20,7 @@ NANOSECONDS = 0
 # Sign, up to 19 digits, no more decimals than the unit has but zeros: what arrow's decimal128(38, decimals) takes
 # exactly.
 _PLAIN = r"^-?[0-9]{{1,19}}(\.[0-9]{{0,{decimals}}}0{{0,6}})?$"
+_PLAIN_BYTES = b"0123456789.-"
 _LONGEST_NUMBER = 64
 _INT64 = np.iinfo(np.int64)
 
@@ -49,7 +50,76 @@ def exact_nanoseconds(texts: pa.Array, unit: int = MICROSECONDS) -> ExactTimes:
             (also with the tab that Ascend CSV files append) are read.
         unit: MICROSECONDS, MILLISECONDS or NANOSECONDS. NANOSECONDS serves any other whole number as well.
     """
-    texts = pc.utf8_trim(texts, characters='" \t\r\n')
+    values = plain_decimals(texts, unit)
+    if values is None:
+        texts = pc.utf8_trim(texts, characters='" \t\r\n')
+        values = plain_decimals(texts, unit)
+    if values is None:
+        return _one_by_one(texts, unit)
+    nothing = np.zeros(len(values), dtype=bool)
+    return ExactTimes(values, texts.is_valid().to_numpy(zero_copy_only=False), nothing, nothing)
+
+
+def plain_decimals(texts: pa.Array, decimals: int) -> NDArray[np.int64] | None:
+    """Read texts of digits with a point or none as whole multiples of the last decimal.
+
+    The points are taken out of all texts at once and what is left is read as integers: a third of the time that
+    arrow's decimals take.
+
+    Args:
+        texts: Arrow string array; its nulls come out as 0.
+        decimals: Number of decimals, at most, and what is given counts in.
+
+    Returns:
+        None if any of the texts is something else: more decimals, a blank, an exponent, beyond int64.
+    """
+    if texts.offset or texts.type != pa.string():
+        return None
+    _, offset_buffer, data = texts.buffers()
+    if data is None:
+        return np.zeros(len(texts), dtype=np.int64)
+    offsets = np.frombuffer(offset_buffer, np.int32, len(texts) + 1)
+    body = bytes(data)[offsets[0] : offsets[-1]]
+    offsets = offsets - offsets[0]
+    before, written = _points(body, offsets)
+    if body.translate(None, _PLAIN_BYTES) or written.max(initial=0) > decimals:
+        return None
+    digits = pa.py_buffer(body.replace(b".", b""))
+    bare = pa.StringArray.from_buffers(len(texts), pa.py_buffer(offsets - before), digits, texts.buffers()[0])
+    try:
+        values: NDArray[np.int64] = pc.fill_null(bare.cast(pa.int64()), 0).to_numpy(zero_copy_only=False)
+    except pa.ArrowInvalid:
+        return None
+    return _scaled(values, decimals - written)
+
+
+def _points(body: bytes, offsets: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Give the number of points before each offset, and the number of digits behind the only point of each text.
+
+    A text without a point has none behind it, one with several has more than any unit allows.
+    """
+    places = np.flatnonzero(np.frombuffer(body, np.uint8) == ord("."))
+    before = np.searchsorted(places, offsets).astype(np.int32)
+    written = np.zeros(len(offsets) - 1, dtype=np.int64)
+    count = np.diff(before)
+    written[count == 1] = offsets[1:][count == 1] - places[before[:-1][count == 1]] - 1
+    written[count > 1] = _INT64.max
+    return before, written
+
+
+def _scaled(values: NDArray[np.int64], powers: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    """Multiply by powers of ten; None if that leaves int64."""
+    if not powers.any():
+        return values
+    factors = 10**powers
+    limits = _INT64.max // factors
+    if (values > limits).any() or (values < -limits).any():
+        return None
+    return values * factors
+
+
+def _one_by_one(texts: pa.Array, unit: int) -> ExactTimes:
+    """Read texts of which some are unusual: those by Decimal, the others by arrow."""
     plain = pc.fill_null(pc.match_substring_regex(texts, _PLAIN.format(decimals=unit)), fill_value=False)
     scaled = pc.if_else(plain, texts, None).cast(pa.decimal128(38, unit))
     ns, fits = _unscaled(scaled)

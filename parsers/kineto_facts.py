@@ -11,7 +11,6 @@ from importlib.resources import files
 from typing import Any
 
 import msgspec
-import pandas as pd
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -58,29 +57,17 @@ def kineto_facts() -> KinetoFacts:
     )
 
 
-def input_texts(dims: pd.Series[str], types: pd.Series[str]) -> tuple[pd.Series[Any], pd.Series[Any]]:
-    """Give the schema's input_shapes and input_dtypes of recorded inputs.
+def input_text(dims_text: str | None, types_text: str | None) -> tuple[str | None, str | None]:
+    """Give the schema's input_shapes and input_dtypes of an operator's recorded inputs.
 
     Inputs that are no tensors are left out; the tensors of a list stand one after the other, with an empty dtype,
-    because a trace does not tell it. An operator without tensor inputs has NA in both, as one without records.
+    because a trace does not tell it. An operator without tensor inputs has None in both, as one without records.
 
     Args:
-        dims: JSON of `Input Dims`, categorical; NA where not recorded.
-        types: JSON of `Input type`, categorical.
+        dims_text: JSON of `Input Dims`; None where not recorded.
+        types_text: JSON of `Input type`.
     """
-    pairs = pd.Series(list(zip(dims.cat.codes, types.cat.codes, strict=True)), index=dims.index)
-    texts = {}
-    for dims_code, types_code in pairs.unique():
-        dims_text = dims.cat.categories[dims_code] if dims_code >= 0 else "[]"
-        types_text = types.cat.categories[types_code] if types_code >= 0 else "[]"
-        texts[dims_code, types_code] = _input_text(dims_text, types_text)
-    shapes = pairs.map({pair: text[0] for pair, text in texts.items()})
-    dtypes = pairs.map({pair: text[1] for pair, text in texts.items()})
-    return shapes.astype("category"), dtypes.astype("category")
-
-
-def _input_text(dims_text: str, types_text: str) -> tuple[str | None, str | None]:
-    dims, types = _list_of(dims_text), _list_of(types_text)
+    dims, types = _list_of(dims_text or "[]"), _list_of(types_text or "[]")
     if not types:
         # Torch 1.8 could record dims alone: an empty list may then be a scalar tensor or no tensor at all.
         tensors = [(shape, "") for shape in dims if shape]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +13,12 @@ from numpy.typing import NDArray
 from profkit.errors import ImportIssue, Severity
 from profkit.parsers.base import Descriptor, Parsed, Recognition
 from profkit.parsers.byte_stream import first_bytes
-from profkit.parsers.chrome_events import Argument, EventFile, read_events
-from profkit.parsers.kineto_facts import input_texts, kineto_facts
+from profkit.parsers.chrome_events import Argument, EventBatches
+from profkit.parsers.chrome_windows import EventWindows
+from profkit.parsers.damage_log import Repair
+from profkit.parsers.growing_columns import categorical
+from profkit.parsers.kineto_events import DEVICE, MODULE, ROLES, STEP, STEP_NAME, EventCollector, KeptEvents
+from profkit.parsers.kineto_facts import input_text, kineto_facts
 from profkit.progress import Progress
 from profkit.schema import OPS, SPANS, STEPS
 
@@ -27,13 +31,11 @@ _CATEGORY = re.compile(rb'"cat"\s*:\s*"([^"]*)"')
 _LEGACY_PROCESS = re.compile(rb'"pid"\s*:\s*"(?:CPU|CUDA) functions"')
 _ASCEND_FOLDER = "ASCEND_PROFILER_OUTPUT"
 
-_STEP_NAME = re.compile(r"ProfilerStep#(\d{1,9})")
-_MODULE_PREFIX = "nn.Module: "
 _EVALUATE_PREFIX = "autograd::engine::evaluate_function: "
-_UNKNOWN_NAME = "unknown"
 _INT64 = np.iinfo(np.int64)
 _INT32 = np.iinfo(np.int32)
 _SPAN_KINDS = ("module", "annotation", "launch", "step")
+_REPEATED_STEP = Repair("a ProfilerStep of the same number stands before: ignored", Severity.DATA_LOSS)
 _LEFT_OUT_NAMED = 6
 # The year 2000: an older start counts from a zero of its own.
 _EARLIEST_EPOCH_NS = 946_684_800 * 10**9
@@ -53,6 +55,7 @@ class KinetoTrace:
         clock="unix epoch (baseTimeNanoseconds added), or the trace's own zero",
         unit="us with up to 3 decimals",
         frames=("ops", "spans", "steps"),
+        version=2,
     )
 
     def sniff(self, path: Path) -> Recognition | None:
@@ -77,7 +80,11 @@ class KinetoTrace:
             Argument(column, "json" if column in _JSON_ARGUMENTS else "int", *spellings)
             for column, spellings in kineto_facts().arguments.items()
         ]
-        return _Reading(path, read_events(path, arguments, _HEADER_KEYS, progress=progress)).parsed()
+        collected = EventCollector(path)
+        batches = EventBatches(path, arguments, _HEADER_KEYS, progress=progress, choose=collected.choose)
+        for events in batches:
+            collected.add(events)
+        return _Reading(path, batches.windows, collected).parsed()
 
 
 def _reason_of_object(text: bytes) -> str | None:
@@ -102,26 +109,23 @@ def _known_category(text: bytes) -> str | None:
 
 
 class _Reading:
-    """One trace on its way from events to frames."""
+    """One trace on its way from collected events to frames."""
 
-    def __init__(self, path: Path, trace: EventFile) -> None:
+    def __init__(self, path: Path, file: EventWindows, collected: EventCollector) -> None:
         self._source = str(path)
-        self._trace = trace
-        self._issues = list(trace.issues)
+        self._file = file
+        self._collected = collected
         self._rank = _whole(self._distributed.get("rank"), _INT32.max, default=-1)
-        self._base = _whole(trace.header.get("baseTimeNanoseconds"), _INT64.max, default=0)
-        events = trace.events.assign(role=_roles(trace.events))
-        self._left_out = events[(events["role"] == "").to_numpy()]
-        self._events = self._placed_in_time(events[(events["role"] != "").to_numpy()])
-        self._host_threads = self._lanes(~self._of("device"), "host")
-        self._device_streams = self._lanes(self._of("device"), "device")
+        base_ns = _whole(file.header.get("baseTimeNanoseconds"), _INT64.max, default=0)
+        self._ops, self._spans = collected.finish(base_ns)
+        self._device = self._ops.of(DEVICE)
 
     def parsed(self) -> Parsed:
         """Give the frames with what was noticed."""
-        self._note_what_is_missing()
+        frames = {"ops": self._op_frame(), "spans": self._span_frame(), "steps": self._step_frame()}
         return Parsed(
-            frames={"ops": self._ops(), "spans": self._spans(), "steps": self._steps()},
-            issues=tuple(self._issues),
+            frames=frames,
+            issues=(*self._file.damage.issues(), *self._collected.damage.issues(), *self._without_base_time()),
             framework="pytorch",
             rank=self._rank,
             writer_version=self._era(),
@@ -130,160 +134,133 @@ class _Reading:
 
     @property
     def _distributed(self) -> dict[str, object]:
-        info = self._trace.header.get("distributedInfo")
+        info = self._file.header.get("distributedInfo")
         return info if isinstance(info, dict) else {}
 
-    def _of(self, *roles: str) -> NDArray[np.bool_]:
-        return self._events["role"].isin(roles).to_numpy()
+    def _lane_texts(self, events: KeptEvents, device: bool) -> list[str | None]:
+        """Give the name of each lane: as recorded, with the process or device before it where there are several."""
+        alike = self._ops.lane[self._device == device]
+        processes = {self._ops.lanes[i][0] for i in np.unique(alike).tolist()} - {None}
+        if len(processes) < 2:
+            return [tid for _, tid in events.lanes]
+        return [None if pid is None or tid is None else f"{pid}:{tid}" for pid, tid in events.lanes]
 
-    def _note(self, severity: Severity, rows: pd.DataFrame, text: str) -> None:
-        where = f"event {rows['row'].iloc[0]}"
-        count = f"{len(rows)} {'event' if len(rows) == 1 else 'events'}"
-        self._issues.append(ImportIssue(severity, self._source, where, f"{count}: {text}"))
-
-    def _placed_in_time(self, events: pd.DataFrame) -> pd.DataFrame:
-        """Add the trace's base time; leave out, with an issue, what has no place in time."""
-        known = (events["ts_ns"].notna() & events["dur_ns"].notna()).to_numpy()
-        start = events["ts_ns"].fillna(0).to_numpy(np.int64)
-        dur = events["dur_ns"].fillna(0).to_numpy(np.int64)
-        fits = (start <= _INT64.max - self._base - np.maximum(dur, 0)) & (dur >= -_INT64.max)
-        if not known.all():
-            self._note(Severity.DATA_LOSS, events[~known], "no start or no duration: left out")
-        if not fits.all():
-            self._note(Severity.DATA_LOSS, events[~fits], "the time is beyond int64 nanoseconds: left out")
-        negative = known & fits & (dur < 0)
-        if negative.any():
-            self._note(Severity.DATA_LOSS, events[negative], "the duration is negative: taken as zero")
-        kept = known & fits
-        times = {"start_ns": start[kept] + self._base, "dur_ns": np.maximum(dur[kept], 0)}
-        nameless = events.loc[kept, "name"].isna()
-        named = events.loc[kept, "name"].cat.add_categories([""] if nameless.any() else []).fillna("")
-        return events[kept].assign(name=named, **times).reset_index(drop=True)
-
-    def _lanes(self, mask: NDArray[np.bool_], what: str) -> pd.Series[str]:
-        """Give thread or stream names: as recorded, with the process or device before it where there are several."""
-        rows = self._events[mask]
-        lane = rows["tid"].astype("category")
-        if what == "host" and not rows.loc[rows["role"] == "host", "pid"].nunique() > 1:
-            return lane
-        if rows["pid"].nunique() > 1:
-            lane = (rows["pid"].astype(object) + ":" + rows["tid"].astype(object)).astype("category")
-        return lane
-
-    def _ops(self) -> pd.DataFrame:
-        mask = self._of("host", "device")
-        rows = self._events[mask]
-        device = (rows["role"] == "device").to_numpy()
-        shapes, dtypes = input_texts(rows["dims"].astype("category"), rows["types"].astype("category"))
-        absent = np.full(len(rows), -1, dtype=np.int64)
+    def _op_frame(self) -> pd.DataFrame:
+        ops, device = self._ops, self._device
+        texts = [input_text(*record) for record in ops.input_records]
+        none = np.full(len(ops), -1, dtype=np.int64)
         return OPS.build(
             {
-                "rank": np.full(len(rows), self._rank, dtype=np.int32),
-                "step": absent.astype(np.int32),
-                "level": pd.Categorical(np.where(device, "device", "host")),
-                "start_ns": rows["start_ns"],
-                "dur_ns": rows["dur_ns"],
-                "self_ns": rows["dur_ns"],
-                "thread": self._host_threads.reindex(rows.index),
-                "stream": self._device_streams.reindex(rows.index),
-                "name": rows["name"].cat.remove_unused_categories(),
-                "op_type": _op_types(rows, device),
-                "parent": absent,
-                "launcher": self._named_launchers(rows, device),
-                "forward_op": absent,
-                "carry_over": np.zeros(len(rows), dtype=bool),
-                "correlation": rows["correlation"].where(device),
-                "sequence": rows["sequence"].where(~device),
-                "forward_thread": rows["forward_thread"].where(~device),
-                "input_shapes": shapes,
-                "input_dtypes": dtypes,
-                "source": _constant(self._source, len(rows)),
-                "row": rows["row"],
+                "rank": np.full(len(ops), self._rank, dtype=np.int32),
+                "step": np.full(len(ops), -1, dtype=np.int32),
+                "level": pd.Categorical.from_codes(device.astype(np.int8), categories=pd.Index(["host", "device"])),
+                "start_ns": ops.start_ns,
+                "dur_ns": ops.dur_ns,
+                "self_ns": ops.dur_ns,
+                "thread": categorical(np.where(device, -1, ops.lane), self._lane_texts(ops, device=False)),
+                "stream": categorical(np.where(device, ops.lane, -1), self._lane_texts(ops, device=True)),
+                "name": categorical(ops.name, ops.names),
+                "op_type": self._op_types(),
+                "parent": none,
+                "launcher": self._named_launchers(),
+                "forward_op": none,
+                "carry_over": np.zeros(len(ops), dtype=bool),
+                "correlation": _only(ops.integers["correlation"], device),
+                "sequence": _only(ops.integers["sequence"], ~device),
+                "forward_thread": _only(ops.integers["forward_thread"], ~device),
+                "input_shapes": categorical(ops.inputs, [shapes for shapes, _ in texts]),
+                "input_dtypes": categorical(ops.inputs, [dtypes for _, dtypes in texts]),
+                "source": _constant(self._source, len(ops)),
+                "row": ops.row,
             }
         )
 
-    def _named_launchers(self, rows: pd.DataFrame, device: NDArray[np.bool_]) -> NDArray[np.int64]:
+    def _op_types(self) -> pd.Categorical[str]:
+        """Give the name of host operators, without the engine's word before it; Memcpy and Memset of the device."""
+        types: list[str | None] = [name.removeprefix(_EVALUATE_PREFIX) for name in self._ops.names]
+        types += [kineto_facts().device_types.get(cat) for cat in self._ops.cats]
+        return categorical(np.where(self._device, len(self._ops.names) + self._ops.cat, self._ops.name), types)
+
+    def _named_launchers(self) -> NDArray[np.int64]:
         """Give the operator whose External id a device event carries, -1 where the id says nothing.
 
         Torch 1.11 to 2.2 wrote the event's own correlation there, which can by chance be another operator's id: the
         ids of a trace count only if one of them differs from its correlation.
         """
-        launcher = np.full(len(rows), -1, dtype=np.int64)
-        wanted = rows["external_id"].where(device & (rows["external_id"] > 0).fillna(value=False))
-        if not (wanted != rows["correlation"]).fillna(value=False).any():
+        launcher = np.full(len(self._ops), -1, dtype=np.int64)
+        device = np.flatnonzero(self._device)
+        external_id = pd.Series(self._ops.integers["external_id"])
+        wanted = external_id.iloc[device].where(external_id.iloc[device] > 0).dropna()
+        correlation = pd.Series(self._ops.integers["correlation"]).iloc[wanted.index]
+        if not (wanted != correlation).any():
             return launcher
-        ids = pd.Series(rows["external_id"].to_numpy()[~device], index=np.flatnonzero(~device)).dropna()
+        ids = external_id[~self._device].dropna()
         ids = ids[~ids.duplicated(keep=False)]
-        position = pd.Series(ids.index, index=ids.to_numpy())
-        asked = np.flatnonzero(wanted.notna())
-        found = position.reindex(wanted.iloc[asked].to_numpy()).fillna(-1)
-        launcher[asked] = found.to_numpy(np.int64)
+        position = pd.Series(ids.index, index=ids.to_numpy(np.int64))
+        launcher[wanted.index] = position.reindex(wanted.to_numpy(np.int64)).fillna(-1).to_numpy(np.int64)
         return launcher
 
-    def _spans(self) -> pd.DataFrame:
-        rows = self._events[self._of(*_SPAN_KINDS)]
+    def _span_frame(self) -> pd.DataFrame:
+        spans = self._spans
         return SPANS.build(
             {
-                "rank": np.full(len(rows), self._rank, dtype=np.int32),
-                "start_ns": rows["start_ns"],
-                "dur_ns": rows["dur_ns"],
-                "thread": self._host_threads.reindex(rows.index),
-                "kind": pd.Categorical(rows["role"], categories=list(_SPAN_KINDS)),
-                "name": rows["name"].cat.remove_unused_categories(),
-                "correlation": rows["correlation"],
-                "span_id": rows["python_id"],
-                "parent_id": rows["python_parent"],
-                "source": _constant(self._source, len(rows)),
-                "row": rows["row"],
+                "rank": np.full(len(spans), self._rank, dtype=np.int32),
+                "start_ns": spans.start_ns,
+                "dur_ns": spans.dur_ns,
+                "thread": categorical(spans.lane, self._lane_texts(spans, device=False)),
+                "kind": pd.Categorical.from_codes(
+                    np.array([_SPAN_KINDS.index(role) if role in _SPAN_KINDS else -1 for role in ROLES])[spans.role],
+                    categories=pd.Index(_SPAN_KINDS),
+                ),
+                "name": categorical(spans.name, spans.names),
+                "correlation": spans.integers["correlation"],
+                "span_id": spans.integers["python_id"],
+                "parent_id": spans.integers["python_parent"],
+                "source": _constant(self._source, len(spans)),
+                "row": spans.row,
             }
         )
 
-    def _steps(self) -> pd.DataFrame:
-        rows = self._events[self._of("step")]
-        numbers = rows["name"].astype(str).str.extract(_STEP_NAME, expand=False).astype(np.int32)
+    def _step_frame(self) -> pd.DataFrame:
+        steps = self._spans.chosen(self._spans.of(STEP))
+        matches = (STEP_NAME.fullmatch(steps.names[code]) for code in steps.name)
+        numbers = pd.Series([int(match.group(1)) for match in matches if match], dtype=np.int32)
         repeated = numbers.duplicated().to_numpy()
-        if repeated.any():
-            self._note(Severity.DATA_LOSS, rows[repeated], "a ProfilerStep of the same number stands before: ignored")
-        rows, numbers = rows[~repeated].reset_index(drop=True), numbers[~repeated].reset_index(drop=True)
+        self._collected.damage.count_all(_REPEATED_STEP, steps.row[repeated])
+        steps, numbers = steps.chosen(~repeated), numbers[~repeated]
         return STEPS.build(
             {
-                "rank": np.full(len(rows), self._rank, dtype=np.int32),
-                "step": numbers,
-                "start_ns": rows["start_ns"],
-                "dur_ns": rows["dur_ns"],
-                "how": _constant("recorded", len(rows)),
-                "source": _constant(self._source, len(rows)),
+                "rank": np.full(len(steps), self._rank, dtype=np.int32),
+                "step": numbers.to_numpy(),
+                "start_ns": steps.start_ns,
+                "dur_ns": steps.dur_ns,
+                "how": _constant("recorded", len(steps)),
+                "source": _constant(self._source, len(steps)),
             }
         )
 
-    def _note_what_is_missing(self) -> None:
-        unknown = self._events[(self._events["name"] == _UNKNOWN_NAME).to_numpy()]
-        if len(unknown):
-            text = "the name is 'unknown': torch 2.6 and later write that for names that are not plain ASCII"
-            self._note(Severity.DATA_LOSS, unknown, text)
-        nameless = self._left_out[(self._left_out["ph"] == "X").to_numpy() & self._left_out["cat"].isna().to_numpy()]
-        if len(nameless):
-            text = "no category (torch_npu: CANN calls and device tasks, read from the profiler's directory): left out"
-            self._note(Severity.DATA_LOSS, nameless, text)
-        if self._trace.is_object and len(self._events) and int(self._events["start_ns"].max()) < _EARLIEST_EPOCH_NS:
-            text = "baseTimeNanoseconds is missing: times count from a zero that the file does not tell"
-            self._issues.append(ImportIssue(Severity.INFO, self._source, "", text))
+    def _without_base_time(self) -> list[ImportIssue]:
+        latest = max((int(events.start_ns.max()) for events in (self._ops, self._spans) if len(events)), default=None)
+        if not self._file.is_object or latest is None or latest >= _EARLIEST_EPOCH_NS:
+            return []
+        text = "baseTimeNanoseconds is missing: times count from a zero that the file does not tell"
+        return [ImportIssue(Severity.INFO, self._source, "", text)]
 
     def _era(self) -> str:
-        categories = set(self._trace.events["cat"].dropna().unique())
-        if not self._trace.is_object:
+        categories = self._collected.categories
+        if not self._file.is_object:
             return "torch_npu trace_view" if categories else "torch.autograd export"
         if categories & {"Operator", "Kernel", "Runtime"}:
             return "torch 1.8 to 1.10, by its format"
-        if "baseTimeNanoseconds" in self._trace.header:
+        if "baseTimeNanoseconds" in self._file.header:
             return "torch 2.4 or later, by its format"
-        if (self._events["start_ns"] % 1000 != 0).any():
+        if any((events.start_ns % 1000 != 0).any() for events in (self._ops, self._spans)):
             return "torch 2.3, by its format"
         return "torch 1.11 to 2.2, by its format"
 
     def _facts(self) -> dict[str, str]:
         facts: dict[str, str] = {}
-        devices = self._trace.header.get("deviceProperties")
+        devices = self._file.header.get("deviceProperties")
         if isinstance(devices, list):
             names = [str(device["name"]) for device in devices if isinstance(device, dict) and device.get("name")]
             if names:
@@ -291,54 +268,34 @@ class _Reading:
         for key in ("world_size", "backend"):
             if isinstance(self._distributed.get(key), int | str):
                 facts[key] = str(self._distributed[key])
-        recorded: dict[str, NDArray[np.bool_]] = {
-            "input shapes": self._events.loc[self._of("host"), "dims"].notna().to_numpy(),
-            "module calls": self._of("module"),
-            "steps": self._of("step"),
+        inputs = np.unique(self._ops.inputs[~self._device]).tolist()
+        recorded = {
+            "input shapes": any(self._ops.input_records[i][0] is not None for i in inputs),
+            "module calls": self._spans.of(MODULE).any(),
+            "steps": self._spans.of(STEP).any(),
         }
-        facts.update({what: "recorded" if rows.any() else "not recorded" for what, rows in recorded.items()})
-        if len(self._left_out):
-            facts["events not kept"] = _counts(self._left_out)
+        facts.update({what: "recorded" if any_row else "not recorded" for what, any_row in recorded.items()})
+        if self._collected.left_out:
+            facts["events not kept"] = _counts(self._collected.left_out)
         return facts
 
 
+def _only(column: pd.arrays.IntegerArray, rows: NDArray[np.bool_]) -> pd.arrays.IntegerArray:
+    """Give the column with NA in all other rows."""
+    if rows.all():
+        return column
+    unknown = column.isna() | ~rows
+    return pd.arrays.IntegerArray(column.to_numpy(np.int64, na_value=0), unknown)
+
+
 def _constant(text: str, length: int) -> pd.Categorical[str]:
-    return pd.Categorical([text]).repeat(length)
+    return pd.Categorical.from_codes(np.zeros(length, np.int8), categories=pd.Index([text]))
 
 
-def _roles(events: pd.DataFrame) -> NDArray[np.object_]:
-    """Give what each event is: host, device, launch, annotation, module, step; "" for what is not kept."""
-    facts = kineto_facts()
-    name, cat = events["name"], events["cat"]
-    role = cat.map(dict(facts.roles)).astype(object)
-    legacy = cat.isna() & events["pid"].isin(list(facts.legacy_roles))
-    role = role.where(~legacy, events["pid"].astype(object).map(dict(facts.legacy_roles)))
-    role = role.where(events["ph"] == "X", "").fillna("")
-    role[(role == "host") & _named(name, facts.annotation_name.match)] = "annotation"
-    role[(role == "annotation") & _named(name, _STEP_NAME.fullmatch)] = "step"
-    role[(role == "python") & _named(name, lambda text: text.startswith(_MODULE_PREFIX))] = "module"
-    role[role == "python"] = ""
-    return role.to_numpy()
-
-
-def _named(names: pd.Series[str], fits: Callable[[str], object]) -> pd.Series[bool]:
-    """Mark the names that fit, judging each distinct name once."""
-    return names.isin([name for name in names.cat.categories if fits(name)])
-
-
-def _op_types(rows: pd.DataFrame, device: NDArray[np.bool_]) -> pd.Series[str]:
-    """Give the name of host operators, without the engine's word before it; Memcpy and Memset of the device."""
-    host_type = rows["name"].map(lambda name: name.removeprefix(_EVALUATE_PREFIX)).astype(object)
-    device_type = rows["cat"].map(dict(kineto_facts().device_types)).astype(object)
-    return host_type.where(~device, device_type).astype("category")
-
-
-def _counts(events: pd.DataFrame) -> str:
+def _counts(left_out: Counter[str]) -> str:
     """Say how many events of which category are not kept."""
-    kind = events["cat"].astype(object).where(events["cat"].notna(), "phase " + events["ph"].astype(object))
-    counts = kind.value_counts()
-    named = [f"{category} {count}" for category, count in counts.head(_LEFT_OUT_NAMED).items()]
-    rest = int(counts.iloc[_LEFT_OUT_NAMED:].sum())
+    named = [f"{category} {count}" for category, count in left_out.most_common(_LEFT_OUT_NAMED)]
+    rest = left_out.total() - sum(count for _, count in left_out.most_common(_LEFT_OUT_NAMED))
     return ", ".join([*named, f"others {rest}"] if rest else named)
 
 

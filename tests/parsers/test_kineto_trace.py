@@ -164,8 +164,8 @@ def test_what_has_no_place_in_time_is_told(tmp_path: Path) -> None:
     assert ops["dur_ns"].tolist() == [1000, 0, 1000]
     assert [(issue.severity, issue.where) for issue in parsed.issues] == [
         (Severity.DATA_LOSS, "event 1"),
-        (Severity.DATA_LOSS, "event 3"),
         (Severity.DATA_LOSS, "event 2"),
+        (Severity.DATA_LOSS, "event 3"),
     ]
 
 
