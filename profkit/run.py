@@ -14,7 +14,7 @@ from profkit.errors import AmbiguousInputError, ImportIssue, ProfkitError, Sever
 from profkit.frame_spec import concatenate
 from profkit.parsers.base import Framework, Parsed
 from profkit.progress import Progress, silent
-from profkit.schema import COMM, MEMORY, OPS, RECORDED_FRAMES, SPANS, STEPS, TENSORS
+from profkit.schema import COMM, MEMORY, NODES, OPS, RECORDED_FRAMES, SPANS, STEPS, TENSORS
 from profkit.store import Cache
 
 _ROW_REFERENCES = ("parent", "launcher", "forward_op")
@@ -54,7 +54,7 @@ class Run:
     Attributes:
         path: What the user named.
         framework: Who ran; "unknown" if no source tells it.
-        ops, spans, steps, memory, comm, tensors: Frames of profkit.schema; empty if nothing of the sort was recorded.
+        ops, spans, steps, memory, comm, nodes, tensors: Frames of profkit.schema; empty if nothing of the sort was recorded.
         sources: Where each part came from.
     """
 
@@ -65,6 +65,7 @@ class Run:
     steps: pd.DataFrame = field(default_factory=STEPS.empty)
     memory: pd.DataFrame = field(default_factory=MEMORY.empty)
     comm: pd.DataFrame = field(default_factory=COMM.empty)
+    nodes: pd.DataFrame = field(default_factory=NODES.empty)
     tensors: pd.DataFrame = field(default_factory=TENSORS.empty)
     sources: tuple[Source, ...] = ()
 
@@ -84,6 +85,7 @@ class Run:
             steps=self.steps,
             memory=self.memory,
             comm=self.comm,
+            nodes=self.nodes,
             tensors=tensors,
             sources=(*self.sources, *other.sources),
         )

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from profkit.frame_spec import Column, FrameSpec
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised whenever a frame changes; part of every cache key and session file."""
 
 PHASES = ("forward", "backward", "recompute", "optimizer")
@@ -50,6 +50,9 @@ OPS = FrameSpec(
         Column("core", "category", "Accelerator core (AI_CORE, AI_VECTOR_CORE, AI_CPU, ...)", nullable=True),
         Column("source", "category", "File the row was read from"),
         Column("row", "int64", "Record number in that file, from 0"),
+        Column(
+            "record_function", "Int64", "Record function id of torch, above 0; joins an execution trace", nullable=True
+        ),
     ),
 )
 
@@ -110,6 +113,22 @@ COMM = FrameSpec(
         Column("wait_ns", "Int64", "Waiting for other ranks, ns", nullable=True),
         Column("size_bytes", "Int64", "Bytes moved", nullable=True),
         Column("source", "category", "File the row was read from"),
+    ),
+)
+
+NODES = FrameSpec(
+    "nodes",
+    (
+        _RANK,
+        Column("record_function", "Int64", "Record function id of torch, above 0", nullable=True),
+        Column("name", "category", "Operator as recorded"),
+        Column("op_schema", "category", "Schema of the operator", nullable=True),
+        Column("input_shapes", "category", "As ops.input_shapes", nullable=True),
+        Column("input_dtypes", "category", "One dtype a tensor, split by ';'", nullable=True),
+        Column("output_shapes", "category", "As ops.input_shapes", nullable=True),
+        Column("output_dtypes", "category", "One dtype a tensor, split by ';'", nullable=True),
+        Column("source", "category", "File the row was read from"),
+        Column("row", "int64", "Record number in that file, from 0"),
     ),
 )
 
@@ -287,5 +306,7 @@ ISSUES = FrameSpec(
 
 SESSION_STEPS = FrameSpec("steps", (Column("side", "category", "ref or run", values=("ref", "run")), *STEPS.columns))
 
-RECORDED_FRAMES: Mapping[str, FrameSpec] = {spec.name: spec for spec in (OPS, SPANS, STEPS, MEMORY, COMM, TENSORS)}
+RECORDED_FRAMES: Mapping[str, FrameSpec] = {
+    spec.name: spec for spec in (OPS, SPANS, STEPS, MEMORY, COMM, NODES, TENSORS)
+}
 """The frames a parser may give."""
