@@ -16,6 +16,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from profkit.correlate.executions import ALIGNED_PHASES
 from profkit.correlate.placement import EQUAL_BRANCHES, NO_COUNTERPART, PLACE_ONLY, SHAPES_AGREE
 from profkit.correlate.segmentation import Kernels
 from profkit.correlate.tensor_shapes import SAME_COUNT, Shape
@@ -52,7 +53,11 @@ class _GraphOrder:
         self._members: dict[object, list[int]] = defaultdict(list)
         for number, unit in enumerate(units):
             self._members[unit.kind].append(number)
-        self._variants = [unit.decomposition.variant_of(owned[number]) for number, unit in enumerate(units)]
+        recorded = {phase: self._types_of(phase) for phase in ALIGNED_PHASES}
+        self._variants = [
+            unit.decomposition.variant_of(owned[number], recorded[unit.phase]) for number, unit in enumerate(units)
+        ]
+        self._taken: Counter[tuple[int, str]] = Counter()
 
     def correct(self) -> None:
         """Release what a unit has no use for, let the queues decide, and place what is left nearby."""
@@ -63,11 +68,20 @@ class _GraphOrder:
         for at, queue in enumerate(zip(self._kernels.types, self._kernels.tensors, self._kernels.phases, strict=True)):
             if queue[1]:
                 queues[queue].append(at)
-        takers = {queue: self._takers(queue, places) for queue, places in queues.items()}
-        for queue in sorted(queues, key=lambda queue: any(self._is_norm(number) for number in takers[queue])):
-            if len(takers[queue]) == len(queues[queue]):
-                self._follow(queues[queue], takers[queue])
+        for queue in sorted(queues, key=lambda queue: (self._is_of_norms(queue[0]), not queue[2])):
+            takers = self._takers(queue, queues[queue])
+            if takers:
+                self._taken.update((number, queue[0]) for number in takers)
+                self._follow(queues[queue], takers)
         self._place_nearby()
+
+    def _types_of(self, phase: str) -> set[str]:
+        told = zip(self._kernels.types, self._kernels.phases, strict=True)
+        return {kernel for kernel, its_phase in told if its_phase in ("", phase)}
+
+    def _is_of_norms(self, kernel: str) -> bool:
+        norms = (variant for variant, unit in zip(self._variants, self._units, strict=True) if unit.op_class == "norm")
+        return any(slot.core and kernel in slot.kernels for variant in norms for slot in variant)
 
     def _is_norm(self, number: int) -> bool:
         return self._units[number].op_class == "norm"
@@ -83,15 +97,17 @@ class _GraphOrder:
             unit = self._units[members[0]]
             if phase in ("", unit.phase) and kernel in unit.decomposition.kernels:
                 fit = unit.shapes.fit(tensors)
-                fits |= {number: fit for number in members if _most(self._variants[number], kernel)}
+                fits |= {number: fit for number in members if self._free(number, kernel)}
         fits = dict(sorted(fits.items()))
         best = max(fits.values(), default=0.0)
         if best < SAME_COUNT:
             return []
         fitting = [number for number, fit in fits.items() if fit == best]
-        usual = self._usual_shares(fits, places)
+        usual = {
+            number: min(share, self._free(number, kernel)) for number, share in self._usual_shares(fits, places).items()
+        }
         share, rest = divmod(len(places), len(fitting))
-        equal = 0 if rest or share > min(_most(self._variants[number], kernel) for number in fitting) else share
+        equal = 0 if rest or share > min(self._free(number, kernel) for number in fitting) else share
         choices = [
             [number for number in fitting for _ in range(usual[number])],
             [number for number in fits for _ in range(usual[number])],
@@ -109,6 +125,10 @@ class _GraphOrder:
         for number in numbers:
             of_kind[self._units[number].kind].append(by_order[number])
         return {number: int(np.median(of_kind[self._units[number].kind])) for number in numbers}
+
+    def _free(self, number: int, kernel: str) -> int:
+        """Give how many kernels of a type a unit may still need."""
+        return _most(self._variants[number], kernel) - self._taken[number, kernel]
 
     def _follow(self, places: Sequence[int], takers: Sequence[int]) -> None:
         ambiguous = self._beside_an_equal(takers)

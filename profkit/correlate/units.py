@@ -7,7 +7,7 @@ one unit, and so are those of a loss. Gradient accumulation has no counterpart i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -164,16 +164,18 @@ class TorchUnits:
         others = [shape for row in nested for shape in inputs[row] + product_shapes(self._names[row], inputs[row])]
         classes: list[str | None] = [self._classes[row] for row in rows]
         op_class = max(classes, key=_skip_cost)
+        runs_a_kernel = self._runs_a_kernel(nested)
+        parts = self._decompositions(rows, phase, runs_a_kernel=runs_a_kernel)
         return Unit(
             rows=rows,
             phase=phase,
             operators=tuple(self._names[row] for row in rows),
-            decomposition=self._decomposition(rows if phase == "backward" else rows[-1:], phase, len(accumulated)),
+            decomposition=united([*parts, repeated("add", len(accumulated))] if accumulated else parts),
             shapes=ShapeSet.of(computing, others),
             accumulated=accumulated,
             module=self._modules[rows[-1]],
             op_class=op_class,
-            skip_cost=_skip_cost(op_class) if self._runs_a_kernel(nested) else 0.0,
+            skip_cost=_skip_cost(op_class) if runs_a_kernel else 0.0,
         )
 
     def _runs_a_kernel(self, nested: Rows) -> bool:
@@ -182,12 +184,21 @@ class TorchUnits:
             for row in nested
         )
 
-    def _decomposition(self, rows: Sequence[int], phase: str, accumulations: int) -> Decomposition:
-        kind = "backward" if phase == "backward" else "forward"
-        known = [decomposition(kind, self._names[row]) for row in rows]
-        parts = [part for part in known if part is not None]
-        if not parts:
-            inner = {self._names[row] for top in rows for row in self._nested[top] if row != top}
-            parts = [part for name in sorted(inner) if (part := decomposition("forward", name)) is not None]
-        parts = parts or [by_name(kind, self._names[row]) for row in rows]
-        return united([*parts, repeated("add", accumulations)] if accumulations else parts)
+    def _decompositions(self, rows: Sequence[int], phase: str, *, runs_a_kernel: bool) -> list[Decomposition]:
+        """Give what is known of the kernels, else what is guessed by name.
+
+        Asked in turn are the forward operator that is differentiated, the rows, and what is nested in them.
+        """
+        if phase != "backward":
+            kind, rows, whole = "forward", rows[-1:], []
+        else:
+            kind = "backward"
+            forward = [row for row in self._forward_op[list(rows)] if row >= 0]
+            whole = [self._names[self.top_level[row]] for row in forward[:1]] if runs_a_kernel else []
+        nested = sorted({self._names[at] for row in rows for at in self._nested[row]})
+        choices = ((kind, whole), (kind, [self._names[row] for row in rows]), ("forward", nested))
+        known = (self._known(*choice) for choice in choices)
+        return next((parts for parts in known if parts), [by_name(kind, self._names[row]) for row in rows])
+
+    def _known(self, kind: str, operators: Iterable[str]) -> list[Decomposition]:
+        return [facts for name in operators if (facts := decomposition(kind, name)) is not None]

@@ -53,9 +53,20 @@ class Decomposition:
         """The slots of all variants."""
         return tuple(slot for variant in self.variants for slot in variant)
 
-    def variant_of(self, kernels: Collection[str]) -> Variant:
-        """Give the variant that these kernels are of: the first with the most of them."""
-        return max(self.variants, key=lambda variant: sum(any(k in slot.kernels for slot in variant) for k in kernels))
+    def variant_of(self, kernels: Collection[str], recorded: Collection[str]) -> Variant:
+        """Give the variant that kernels are of.
+
+        Args:
+            kernels: Kernel types thought to do the work.
+            recorded: All kernel types of the recording: a variant whose core is nowhere in it is out.
+        """
+
+        def likely(variant: Variant) -> tuple[bool, int]:
+            core = frozenset().union(*(slot.kernels for slot in variant if slot.core))
+            known = frozenset().union(*(slot.kernels for slot in variant))
+            return not core or not core.isdisjoint(recorded), len(known.intersection(kernels))
+
+        return max(self.variants, key=likely)
 
     @property
     def kernels(self) -> frozenset[str]:
@@ -70,10 +81,10 @@ def kernel_type(op_type: str, name: str = "") -> str:
     Args:
         op_type: Type without scope and number.
         name: Full name; a kernel that MindSpore made by expanding a gradient operator
-            (`Expand/_SoftmaxBackward/Mul-op0`) has the type of that operator.
+            (`Expand/_SoftmaxBackward/Mul-op0`) has the type of that operator, where the table has it with a number.
     """
     expanded = _EXPANDED.search(name)
-    if expanded is not None:
+    if expanded is not None and expanded.group(1).lower() in _expanded_operators():
         return expanded.group(1).lower()
     same_as = _synonyms().get(op_type) or _synonyms().get(_VERSION.sub("", op_type)) or _VERSION.sub("", op_type)
     return same_as.lower()
@@ -128,6 +139,13 @@ def operator_key(operator: str) -> str:
 @cache
 def _synonyms() -> dict[str, str]:
     return {row["kernel"]: row["same_as"] for row in read_table("kernel_synonyms.tsv")}
+
+
+@cache
+def _expanded_operators() -> frozenset[str]:
+    """Give the gradient operators that the table knows to run as several kernels."""
+    slots = (slot for facts in _known().values() for slot in facts.slots if slot.most > 1)
+    return frozenset(kernel for slot in slots for kernel in slot.kernels if kernel.endswith(("backward", "grad")))
 
 
 @cache
