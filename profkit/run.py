@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from profkit.cache import Cache
 from profkit.discovery import Discovery, Found, discover
 from profkit.errors import AmbiguousInputError, ImportIssue, ProfkitError, Severity, UnreadableInputError
+from profkit.file_hashes import file_states
 from profkit.frame_spec import concatenate
 from profkit.parsers.base import Framework, Parsed
 from profkit.progress import Progress, silent
 from profkit.schema import COMM, MEMORY, NODES, OPS, RECORDED_FRAMES, SPANS, STEPS, TENSORS
-from profkit.store import Cache
 
 _ROW_REFERENCES = ("parent", "launcher", "forward_op")
 
@@ -124,16 +125,17 @@ def read_source(found: Found, *, cache: Cache | None = None, progress: Progress 
     parser, recognition = found.claim.parser, found.claim.recognition
     notes: list[ImportIssue | None] = []
     parsed: Parsed | None = None
-    key = ""
+    key, before = "", list[tuple[int, ...]]()
     try:
         if cache is not None and parser.descriptor.cacheable:
+            before = file_states(recognition.files)
             key = cache.key(parser.descriptor, found.path, recognition.files, progress)
             parsed, note = cache.get(key)
             notes.append(note)
         if parsed is None:
             parsed = parser.read(found.path, progress)
-            if cache is not None and key:
-                notes.append(cache.put(key, parsed))
+            if cache is not None and key and file_states(recognition.files) == before:
+                notes.append(cache.put(key, parsed, found.path))
     except OSError as error:
         raise UnreadableInputError(
             f"{found.path} cannot be read: {error.strerror}", "check the file and disk"

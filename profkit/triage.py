@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from profkit.cache import Cache
 from profkit.compare import compare_tensors
 from profkit.correlate import align, operator_rows, slow_findings
 from profkit.correlate.identity import identify
@@ -21,7 +22,6 @@ from profkit.run import Run, load
 from profkit.schema import ALIGNMENT, OVERFLOW, PARITY, SESSION_STEPS
 from profkit.session import Session
 from profkit.sources import issue_table, sides, source_table
-from profkit.store import Cache
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "compare": ("profkit.cli.compare", "Numerical parity of two arrays or directories of tensors."),
     "inspect": ("profkit.cli.inspect", "What each path is: format, version, rank, steps, rows, issues, and why."),
     "tui": ("profkit.cli.tui", "Browse operators, findings, overflow and parity in the terminal."),
+    "cache": ("profkit.cli.cache", "What is kept of the inputs that were read; remove it."),
     "demo": ("profkit.cli.demo", "Triage of the bundled migration: a slow module, a NaN and a divergence."),
 }
 

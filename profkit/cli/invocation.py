@@ -13,12 +13,13 @@ from typing import Any, TypeVar
 import click
 import pandas as pd
 
+from profkit.cache import Cache
 from profkit.errors import ImportIssue
 from profkit.progress import Progress, silent
 from profkit.report.formats import format_of, render
 from profkit.report.progress_bar import progress_bar
 from profkit.safe_text import printable
-from profkit.store import Cache, write_bytes_in_one_step
+from profkit.store import write_bytes_in_one_step
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -116,11 +117,13 @@ def _parse_fail_on(_: click.Context, __: click.Parameter, value: str) -> frozens
     return names
 
 
-def reads_inputs(*, output: bool = True) -> Callable[[_Command], _Command]:
+def reads_inputs(*, inputs: bool = True, output: bool = True) -> Callable[[_Command], _Command]:
     """Give a command the shared options; it receives them as one `invocation`."""
-    options = [
+    input_options = [
         click.option("--no-cache", is_flag=True, help="Read the inputs anew and keep nothing."),
         click.option("--rank", type=click.IntRange(min=0), help="Read only this process of a multi-rank run."),
+    ]
+    options = [
         click.option("-q", "--quiet", is_flag=True, help="No progress and no warnings on stderr."),
         click.option("--debug", is_flag=True, help="Show a traceback when something fails."),
     ]
@@ -153,8 +156,8 @@ def reads_inputs(*, output: bool = True) -> Callable[[_Command], _Command]:
         def with_invocation(**given: Any) -> Any:
             given.pop("debug")
             invocation = Invocation(
-                use_cache=not given.pop("no_cache"),
-                rank=given.pop("rank"),
+                use_cache=not given.pop("no_cache", False),
+                rank=given.pop("rank", None),
                 quiet=given.pop("quiet"),
                 out=given.pop("out", None),
                 form=given.pop("form", "text"),
@@ -163,7 +166,7 @@ def reads_inputs(*, output: bool = True) -> Callable[[_Command], _Command]:
             return function(invocation=invocation, **given)
 
         decorated: Any = with_invocation
-        for option in reversed(options + (output_options if output else [])):
+        for option in reversed((input_options if inputs else []) + options + (output_options if output else [])):
             decorated = option(decorated)
         return decorated
 

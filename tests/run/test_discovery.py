@@ -11,7 +11,6 @@ import pytest
 from profkit.discovery import discover
 from profkit.errors import AmbiguousInputError, ProfkitError, UnknownFormatError
 from profkit.run import load
-from profkit.store import Cache
 
 
 def write_trace(path: Path, *, rank: int | None = None, count: int = 3) -> None:
@@ -80,17 +79,3 @@ def test_links_out_of_the_directory_are_not_followed(tmp_path: Path) -> None:
     discovery = discover(inside)
     assert [found.path.name for found in discovery.found] == ["own.json"]
     assert inside / "link" in discovery.unrecognised
-
-
-def test_reopening_reads_the_cache_and_a_changed_file_is_read_anew(tmp_path: Path) -> None:
-    path = tmp_path / "trace.json"
-    write_trace(path)
-    cache = Cache(tmp_path / "cache")
-    first = load(path, cache=cache)
-    (entry,) = cache.root.iterdir()
-    written = entry.stat().st_mtime_ns
-    again = load(path, cache=cache)
-    assert again.ops.equals(first.ops)
-    assert entry.stat().st_mtime_ns == written
-    write_trace(path, count=5)
-    assert len(load(path, cache=cache).ops) == 5

@@ -1,4 +1,4 @@
-"""The cache is never trusted, frames come back bit for bit, and nothing is ever half written."""
+"""Frames come back bit for bit, damage is noticed, and nothing is ever half written."""
 
 from __future__ import annotations
 
@@ -8,19 +8,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from profkit.errors import ImportIssue, ProfkitError, Severity, UnreadableInputError
-from profkit.parsers.base import Descriptor, Parsed
-from profkit.progress import silent
+from profkit.errors import ProfkitError, UnreadableInputError
 from profkit.schema import STEPS
 from profkit.store import (
-    Cache,
     directory_in_one_step,
     read_frame,
     write_bytes_in_one_step,
     write_frame,
 )
-
-DESCRIPTOR = Descriptor("test", "a test format", "unknown", "none", "none", ("steps",))
 
 
 def steps(count: int = 500) -> pd.DataFrame:
@@ -34,11 +29,6 @@ def steps(count: int = 500) -> pd.DataFrame:
             "source": ["file"] * count,
         }
     )
-
-
-def parsed() -> Parsed:
-    issue = ImportIssue(Severity.DATA_LOSS, "trace.json", "byte 7", "cut")
-    return Parsed({"steps": steps()}, (issue,), framework="pytorch", rank=3, facts={"level": "1"})
 
 
 def test_a_frame_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -63,51 +53,6 @@ def test_every_flipped_bit_is_noticed_or_harmless(tmp_path: Path) -> None:
         else:
             pd.testing.assert_frame_equal(frame, steps())
     assert noticed > 100
-
-
-def test_a_cached_result_comes_back_whole(tmp_path: Path) -> None:
-    cache = Cache(tmp_path)
-    assert cache.get("key") == (None, None)
-    assert cache.put("key", parsed()) is None
-    again, note = cache.get("key")
-    assert note is None
-    assert again is not None
-    pd.testing.assert_frame_equal(again.frames["steps"], steps())
-    assert (again.issues, again.framework, again.rank, again.facts) == (parsed().issues, "pytorch", 3, {"level": "1"})
-
-
-def test_a_damaged_entry_is_thrown_away_with_a_note(tmp_path: Path) -> None:
-    cache = Cache(tmp_path)
-    cache.put("key", parsed())
-    file = tmp_path / "key" / "steps.parquet"
-    content = bytearray(file.read_bytes())
-    content[100] ^= 0xFF
-    file.write_bytes(bytes(content))
-    again, note = cache.get("key")
-    assert again is None
-    assert note is not None
-    assert note.severity is Severity.INFO
-    assert not (tmp_path / "key").exists()
-
-
-def test_the_key_depends_on_bytes_and_parser_version(tmp_path: Path) -> None:
-    file = tmp_path / "trace.json"
-    cache = Cache(tmp_path / "cache")
-    file.write_bytes(b"one")
-    first = cache.key(DESCRIPTOR, file, [file], silent)
-    assert cache.key(DESCRIPTOR, file, [file], silent) == first
-    newer = Descriptor("test", "a test format", "unknown", "none", "none", ("steps",), version=2)
-    assert cache.key(newer, file, [file], silent) != first
-    file.write_bytes(b"two")
-    assert cache.key(DESCRIPTOR, file, [file], silent) != first
-
-
-def test_a_cache_that_cannot_be_written_is_an_issue_not_a_failure(tmp_path: Path) -> None:
-    blocked = tmp_path / "file"
-    blocked.write_text("in the way")
-    note = Cache(blocked).put("key", parsed())
-    assert note is not None
-    assert "could not be cached" in note.text
 
 
 def test_an_interrupted_directory_leaves_the_old_one(tmp_path: Path) -> None:

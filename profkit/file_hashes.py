@@ -1,0 +1,124 @@
+"""SHA-256 of files, remembered so that an unchanged file of several gigabytes is not read again to know it.
+
+What is remembered is advice, never trusted beyond doubt: it counts only for a file of the same place, device, inode,
+size, time of modification and time of change, and only if both times lay well before the hash was taken. A file that
+was touched since, or so shortly before that a further write could carry the same time, is hashed anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from profkit.progress import Progress
+
+_BLOCK_BYTES = 1 << 20
+# Below it hashing costs less than it is worth to remember (a millisecond at 1 GB/s).
+_SMALLEST_REMEMBERED_BYTES = 1 << 20
+# The coarsest clock of a file system in use (FAT) counts in steps of 2 s.
+_CLOCK_STEP_NS = 2 * 10**9
+_FILES_REMEMBERED = 1000
+
+_STATE_NUMBERS = 5
+
+
+def file_states(files: Sequence[Path]) -> list[tuple[int, ...]]:
+    """Give what changes whenever a file does: two equal answers mean that nothing was written in between.
+
+    Raises:
+        OSError: A file cannot be read.
+    """
+    return [_state(file.stat()) for file in files]
+
+
+class FileHashes:
+    """Hashes of files, with a memory in one file.
+
+    Args:
+        memory: The file; absent, damaged or not writable is no failure, it only costs time.
+    """
+
+    def __init__(self, memory: Path) -> None:
+        self._memory = memory
+        self._known = _read(memory)
+        self._changed = False
+
+    def digests(self, files: Sequence[Path], progress: Progress) -> list[str]:
+        """Give the SHA-256 of each file as hexadecimal text.
+
+        Raises:
+            OSError: A file cannot be read.
+        """
+        total = max(sum(file.stat().st_size for file in files), 1)
+        done = 0
+        found = []
+        for file in files:
+            progress("checking", file.name, done / total)
+            found.append(self._digest(file, done, total, progress))
+            done += file.stat().st_size
+        if self._changed:
+            self._save()
+        return found
+
+    def _digest(self, file: Path, done: int, total: int, progress: Progress) -> str:
+        place = str(file.resolve())
+        with file.open("rb") as stream:
+            before = _state(os.fstat(stream.fileno()))
+            remembered = self._known.get(place)
+            if remembered is not None and remembered[:-1] == list(before):
+                return str(remembered[-1])
+            began_ns = time.time_ns()
+            digest = hashlib.sha256()
+            # A file that grows as fast as it is read would never end.
+            while stream.tell() < before[2] and (block := stream.read(_BLOCK_BYTES)):
+                digest.update(block)
+                progress("checking", file.name, min((done + stream.tell()) / total, 1.0))
+            settled = max(before[-2:]) + _CLOCK_STEP_NS < began_ns
+            if settled and before[2] >= _SMALLEST_REMEMBERED_BYTES and _state(os.fstat(stream.fileno())) == before:
+                self._known.pop(place, None)
+                self._known[place] = [*before, digest.hexdigest()]
+                self._changed = True
+            return digest.hexdigest()
+
+    def _save(self) -> None:
+        kept = dict(list(self._known.items())[-_FILES_REMEMBERED:])
+        try:
+            handle, name = tempfile.mkstemp(prefix=f".{self._memory.name}.", dir=self._memory.parent)
+        except OSError:
+            return
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(kept, file)
+            Path(name).replace(self._memory)
+        except OSError:
+            Path(name).unlink(missing_ok=True)
+
+
+def _state(status: os.stat_result) -> tuple[int, int, int, int, int]:
+    """Give device, inode, size, and times of modification and of change (which nobody can set back)."""
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _read(memory: Path) -> dict[str, list[int | str]]:
+    try:
+        content = json.loads(memory.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    if not isinstance(content, dict):
+        return {}
+    return {place: entry for place, entry in content.items() if _is_entry(entry)}
+
+
+def _is_entry(entry: object) -> bool:
+    return (
+        isinstance(entry, list)
+        and len(entry) == _STATE_NUMBERS + 1
+        and all(isinstance(number, int) for number in entry[:-1])
+        and isinstance(entry[-1], str)
+        and len(entry[-1]) == hashlib.sha256().digest_size * 2
+    )
