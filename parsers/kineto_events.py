@@ -165,7 +165,7 @@ class EventCollector:
         self.left_out: Counter[str] = Counter()
         self.categories: set[str] = set()
         self._roles: Roles = np.zeros(0, np.int8)
-        self._operators = _Columns(("external_id", "correlation", "sequence", "forward_thread"))
+        self._operators = _Columns(("external_id", "correlation", "sequence", "forward_thread", "record_function"))
         self._spans = _Columns(("correlation", "python_id", "python_parent"))
 
     def choose(self, events: pa.Table) -> Bools:

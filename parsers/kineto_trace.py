@@ -168,12 +168,18 @@ class _Reading:
                 "correlation": _only(ops.integers["correlation"], device),
                 "sequence": _only(ops.integers["sequence"], ~device),
                 "forward_thread": _only(ops.integers["forward_thread"], ~device),
+                "record_function": _only(ops.integers["record_function"], self._numbered_functions()),
                 "input_shapes": categorical(ops.inputs, [shapes for shapes, _ in texts]),
                 "input_dtypes": categorical(ops.inputs, [dtypes for _, dtypes in texts]),
                 "source": _constant(self._source, len(ops)),
                 "row": ops.row,
             }
         )
+
+    def _numbered_functions(self) -> NDArray[np.bool_]:
+        """Mark host operators that torch numbered; it writes 0 unless an execution trace was recorded as well."""
+        numbers = self._ops.integers["record_function"].to_numpy(np.int64, na_value=0)
+        return (numbers > 0) & ~self._device
 
     def _op_types(self) -> pd.Categorical[str]:
         """Give the name of host operators, without the engine's word before it; Memcpy and Memset of the device."""
