@@ -20,8 +20,8 @@ from profkit.errors import ImportIssue, Severity
 
 _POINT_TO_POINT = re.compile(r"send|recv|receive", re.IGNORECASE)
 _STEP = re.compile(r"step(\d{0,9})")
-_TOTAL = "Total Op Info"
-_LINKS = ("RDMA", "HCCS", "PCIE", "SIO")
+TOTAL = "Total Op Info"
+LINKS = ("RDMA", "HCCS", "PCIE", "SIO")
 _US_NS, _MS_NS, _MB_BYTES = 1_000, 1_000_000, 1_000_000
 _LARGEST_NUMBER = Decimal(2**62)
 _COLUMNS = ("step", "name", "kind", "start_ns", "dur_ns", "wait_ns", "size_bytes")
@@ -60,7 +60,7 @@ def _operations(content: object, strange: list[str]) -> Iterator[tuple[Any, ...]
         step = int(match.group(1) or -1)
         for operations in kinds.values():
             for name, body in operations.items() if isinstance(operations, dict) else ():
-                if name == _TOTAL:
+                if name == TOTAL:
                     continue
                 times = body.get("Communication Time Info") if isinstance(body, dict) else None
                 if not isinstance(times, dict):
@@ -70,17 +70,21 @@ def _operations(content: object, strange: list[str]) -> Iterator[tuple[Any, ...]
 
 
 def _operation(step: int, name: str, times: dict[str, Any], links: object) -> tuple[Any, ...]:
-    kind = "p2p" if _POINT_TO_POINT.search(name) else "collective"
-    start = _scaled(times.get("Start Timestamp(us)"), _US_NS)
-    elapsed = _scaled(times.get("Elapse Time(ms)"), _MS_NS)
-    wait = _scaled(times.get("Wait Time(ms)"), _MS_NS)
-    return step, name, kind, start, elapsed, wait, _bytes_moved(links)
+    start = scaled(times.get("Start Timestamp(us)"), _US_NS)
+    elapsed = scaled(times.get("Elapse Time(ms)"), _MS_NS)
+    wait = scaled(times.get("Wait Time(ms)"), _MS_NS)
+    return step, name, communication_kind(name), start, elapsed, wait, _bytes_moved(links)
+
+
+def communication_kind(name: str) -> str:
+    """Tell from its name whether an operation is point-to-point ("p2p") or a "collective"."""
+    return "p2p" if _POINT_TO_POINT.search(name) else "collective"
 
 
 def _bytes_moved(links: object) -> int | None:
     if not isinstance(links, dict):
         return None
-    sizes = [_scaled(links[link].get("Transit Size(MB)"), _MB_BYTES) for link in _LINKS if _is_object(links.get(link))]
+    sizes = [scaled(links[link].get("Transit Size(MB)"), _MB_BYTES) for link in LINKS if _is_object(links.get(link))]
     return sum(size for size in sizes if size is not None) if sizes else None
 
 
@@ -88,12 +92,15 @@ def _is_object(value: object) -> bool:
     return isinstance(value, dict)
 
 
-def _scaled(value: object, factor: int) -> int | None:
-    """Give a JSON number times a factor as a whole number, ties to even; None if it is no usable number."""
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+def scaled(value: object, factor: int) -> int | None:
+    """Give a number times a factor as a whole number, ties to even; None if it is no usable number.
+
+    A float (from a database) counts as its shortest decimal text.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return None
     try:
-        number = Decimal(value) * factor
+        number = Decimal(repr(value) if isinstance(value, float) else value) * factor
         if not number.is_finite() or abs(number) > _LARGEST_NUMBER:
             return None
         return int(number.to_integral_value())

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from profkit.errors import ImportIssue
 from profkit.parsers.ascend_tables import read_table
@@ -52,3 +53,19 @@ def join_steps(times: pd.DataFrame, marked: pd.DataFrame) -> pd.DataFrame:
     boundaries = marked.drop_duplicates("step").astype({"start_ns": "Int64", "dur_ns": "Int64"})
     joined = times.astype({"step": "int64"}).merge(boundaries, on="step", how="outer")
     return joined.sort_values("step", ignore_index=True)
+
+
+def step_at(times: NDArray[np.int64], steps: pd.DataFrame) -> NDArray[np.int32]:
+    """Give the step whose boundaries hold each time, -1 outside all of them.
+
+    Args:
+        times: int64 (n,), ns.
+        steps: step, start_ns, dur_ns (int64), ordered by start.
+    """
+    if steps.empty:
+        return np.full(len(times), -1, dtype=np.int32)
+    begins = steps["start_ns"].to_numpy()
+    ends = begins + steps["dur_ns"].to_numpy()
+    place = np.searchsorted(begins, times, side="right") - 1
+    inside = (place >= 0) & (times < ends[place])
+    return np.where(inside, steps["step"].to_numpy()[place], -1).astype(np.int32)

@@ -1,8 +1,10 @@
 """Text output of an Ascend profiling run of MindSpore (`*_ascend_ms`) or torch_npu (`*_ascend_pt`).
 
-Read are kernel_details.csv (device kernels), trace_view.json (host operators, steps, launches), step_trace_time.csv and
-communication.json, each on its own: a run that lost one of them gives the rest, and an issue. A directory is known by
-what it holds; its name decides nothing but the framework, and only where the files do not tell it.
+Read are kernel_details.csv (device kernels), trace_view.json (host operators, steps, launches), step_trace_time.csv,
+communication.json and the memory tables, each on its own: a run that lost one of them gives the rest, and an issue.
+op_statistic.csv serves to check the kernels; the files that no frame has a place for are named in the facts. A
+directory is known by what it holds; its name decides nothing but the framework, and only where the files do not tell
+it. Databases beside text files repeat them and are not read.
 """
 
 from __future__ import annotations
@@ -12,34 +14,40 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 import pandas as pd
 
 from profkit.errors import ImportIssue, Severity, UnreadableInputError
 from profkit.frame_spec import concatenate
 from profkit.parsers.ascend_communication import read_communication
-from profkit.parsers.ascend_kernels import Kernels, read_kernels
+from profkit.parsers.ascend_kernels import Kernels, read_kernels, type_of_kernel
+from profkit.parsers.ascend_layout import (
+    COMMUNICATION,
+    KERNELS,
+    MEMORY_RECORD,
+    MODULE_MEMORY,
+    OP_STATISTIC,
+    OPERATOR_MEMORY,
+    STEP_TIMES,
+    TRACE,
+    Layout,
+    is_better_read_as_database,
+    layout_of,
+    unread_files,
+    why_nothing,
+)
+from profkit.parsers.ascend_memory import read_memory_record, read_module_memory, read_operator_memory
 from profkit.parsers.ascend_run_info import RunInfo, info_file, read_run_info
-from profkit.parsers.ascend_steps import join_steps, read_step_times
-from profkit.parsers.ascend_tables import columns_of_header, header_of
+from profkit.parsers.ascend_statistics_check import check_counts
+from profkit.parsers.ascend_steps import join_steps, read_step_times, step_at
+from profkit.parsers.ascend_tables import CsvTable, columns_of_header, header_of
 from profkit.parsers.ascend_trace import HostTrace, connections_of, read_trace
+from profkit.parsers.ascend_wait_time import wait_times
 from profkit.parsers.base import Descriptor, Framework, Parsed, Recognition
 from profkit.progress import Progress
-from profkit.schema import COMM, OPS, SPANS, STEPS
+from profkit.schema import COMM, MEMORY, OPS, SPANS, STEPS
 
-_OUTPUT = "ASCEND_PROFILER_OUTPUT"
-_KERNELS, _TRACE = "kernel_details.csv", "trace_view.json"
-_STEP_TIMES, _COMMUNICATION = "step_trace_time.csv", "communication.json"
-_READ = (_KERNELS, _TRACE, _STEP_TIMES, _COMMUNICATION)
+_LONGEST_NAME, _MOST_COLUMNS = 64, 80
 _Frame = TypeVar("_Frame")
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """Where the files of one run are: the directory of the run, and the files to read by their names."""
-
-    run: Path
-    files: dict[str, Path]
 
 
 @dataclass
@@ -50,6 +58,7 @@ class _Found:
     trace: HostTrace | None = None
     step_times: pd.DataFrame | None = None
     communication: pd.DataFrame | None = None
+    memory: list[pd.DataFrame] = field(default_factory=list)
     issues: list[ImportIssue] = field(default_factory=list)
 
 
@@ -62,21 +71,24 @@ class AscendTextProfile:
         framework="unknown",
         clock="unix epoch",
         unit="us with 3 decimals",
-        frames=("ops", "spans", "steps", "comm"),
+        frames=("ops", "spans", "steps", "memory", "comm"),
+        version=2,
     )
 
     def sniff(self, path: Path) -> Recognition | None:
         """Recognise a run's directory, its ASCEND_PROFILER_OUTPUT, or a single kernel_details.csv by its header."""
         if path.is_file():
             return _sniff_table(path)
-        layout = _layout(path)
+        layout = layout_of(path)
+        if is_better_read_as_database(layout):
+            return None
         if layout.files:
             info = info_file(layout.run)
             files = [*layout.files.values(), *([info] if info is not None else [])]
             return Recognition(
                 f"it holds {', '.join(sorted(layout.files))} of an Ascend profiler", tuple(sorted(files))
             )
-        if _why_nothing(path) is not None:
+        if why_nothing(path) is not None:
             return Recognition("it is the directory of an Ascend profiling run", ())
         return None
 
@@ -84,15 +96,16 @@ class AscendTextProfile:
         """Read a run.
 
         Raises:
-            UnreadableInputError: The run was never analysed, was exported as databases only, or no file gave anything.
+            UnreadableInputError: The run was never analysed, or no file gave anything.
         """
-        layout = _Layout(path.parent, {_KERNELS: path}) if path.is_file() else _layout(path)
+        layout = Layout(path.parent, path.parent, {KERNELS: path}) if path.is_file() else layout_of(path)
         if not layout.files:
-            message, hint = _why_nothing(path) or ("nothing was recorded", "run the profiler again")
+            message, hint = why_nothing(path) or ("nothing was recorded", "run the profiler again")
             raise UnreadableInputError(f"{path}: {message}", hint)
-        found = _read_files(layout, progress)
         info = RunInfo() if path.is_file() else read_run_info(layout.run)
+        found = _read_files(layout, info.framework, progress)
         framework = info.framework if info.framework != "unknown" else _framework_of(layout, found)
+        facts = {**info.facts, **({} if path.is_file() else _unread(layout))}
         frames = _frames(layout, found, info.rank)
         if not any(len(frame) for frame in frames.values()):
             reasons = "; ".join(issue.text for issue in found.issues) or "the files are empty"
@@ -103,8 +116,19 @@ class AscendTextProfile:
             framework=framework,
             rank=info.rank,
             writer_version=info.version,
-            facts=info.facts,
+            facts=facts,
         )
+
+
+def _unread(layout: Layout) -> dict[str, str]:
+    """Name the files and the columns of kernel_details.csv that no frame has a place for."""
+    unread = {"not_read": unread_files(layout)}
+    if KERNELS in layout.files:
+        header = header_of(layout.files[KERNELS])
+        known = columns_of_header(header, "kernel_details") or {}
+        others = (cell.strip()[:_LONGEST_NAME] for place, cell in enumerate(header) if place not in known.values())
+        unread["columns_not_read"] = ", ".join(list(others)[:_MOST_COLUMNS])
+    return {key: text for key, text in unread.items() if text}
 
 
 def _sniff_table(path: Path) -> Recognition | None:
@@ -116,41 +140,18 @@ def _sniff_table(path: Path) -> Recognition | None:
     return Recognition("its header is that of a kernel_details.csv", (path,))
 
 
-def _layout(directory: Path) -> _Layout:
-    output = directory / _OUTPUT
-    if not output.is_dir():
-        bare = {name: directory / name for name in _READ if (directory / name).is_file()}
-        inside = directory.name == _OUTPUT
-        return _Layout(directory.parent if inside else directory, bare if inside or _KERNELS in bare else {})
-    return _Layout(directory, {name: output / name for name in _READ if (output / name).is_file()})
-
-
-def _why_nothing(directory: Path) -> tuple[str, str] | None:
-    """Say why a run's directory has no text output, and what to do; None if it is no run's directory."""
-    output = directory / _OUTPUT
-    if any(output.glob("*.db")):
-        return (
-            "the run was exported as databases only",
-            "export it as text: export_type=[ExportType.Text] (torch_npu: experimental_config)",
-        )
-    if any(directory.glob("PROF_*")) and (info_file(directory) is not None or (directory / "FRAMEWORK").is_dir()):
-        return (
-            "the raw records were never analysed (PROF_* without ASCEND_PROFILER_OUTPUT)",
-            "run analyse(profiler_path=...) of mindspore.profiler.profiler or torch_npu.profiler.profiler on it",
-        )
-    if output.is_dir() and info_file(directory) is not None:
-        return "the profiler wrote no result", "look into logs/ of the run for the reason"
-    return None
-
-
-def _read_files(layout: _Layout, progress: Progress) -> _Found:
+def _read_files(layout: Layout, framework: Framework, progress: Progress) -> _Found:
     found = _Found()
-    found.kernels = _attempt(layout, _KERNELS, found, lambda path: read_kernels(path, progress))
-    found.trace = _attempt(layout, _TRACE, found, lambda path: read_trace(path, progress))
-    step_times = _attempt(layout, _STEP_TIMES, found, lambda path: read_step_times(path, progress))
-    communication = _attempt(layout, _COMMUNICATION, found, read_communication)
+    found.kernels = _attempt(layout, KERNELS, found, lambda path: read_kernels(path, progress))
+    found.trace = _attempt(layout, TRACE, found, lambda path: read_trace(path, progress))
+    step_times = _attempt(layout, STEP_TIMES, found, lambda path: read_step_times(path, progress))
+    communication = _attempt(layout, COMMUNICATION, found, read_communication)
     if found.kernels is not None:
         found.issues += found.kernels.issues
+        columns = found.kernels.columns
+        found.issues += _attempt(layout, OP_STATISTIC, found, lambda path: check_counts(path, columns, progress)) or []
+    else:
+        _tell_absent_kernels(layout, found)
     if found.trace is not None:
         found.issues += found.trace.issues
     if step_times is not None:
@@ -159,16 +160,41 @@ def _read_files(layout: _Layout, progress: Progress) -> _Found:
     if communication is not None:
         found.communication = communication[0]
         found.issues += communication[1]
+    _read_memory(layout, framework, found, progress)
     return found
 
 
-def _attempt(layout: _Layout, name: str, found: _Found, read: Callable[[Path], _Frame]) -> _Frame | None:
+def _read_memory(layout: Layout, framework: Framework, found: _Found, progress: Progress) -> None:
+    """Read the memory tables. operator_memory.csv repeats the allocators' curve of memory_record.csv."""
+    readers: dict[str, Callable[[Path], tuple[pd.DataFrame, CsvTable]]] = {
+        MEMORY_RECORD: lambda path: read_memory_record(path, framework, progress),
+        MODULE_MEMORY: lambda path: read_module_memory(path, progress),
+    }
+    if MEMORY_RECORD not in layout.files:
+        readers[OPERATOR_MEMORY] = lambda path: read_operator_memory(path, framework, progress)
+    for name, read in readers.items():
+        samples = _attempt(layout, name, found, read)
+        if samples is not None:
+            found.memory.append(samples[0].assign(source=str(layout.files[name])))
+            found.issues += samples[1].issues
+
+
+def _tell_absent_kernels(layout: Layout, found: _Found) -> None:
+    if KERNELS in layout.files:
+        return
+    kernels = 0 if found.trace is None else int(found.trace.device["is_kernel"].sum())
+    text = "kernel_details.csv is absent (level None, or no device activity): "
+    text += (
+        f"{kernels:,} kernels were taken from the trace, without types, shapes and cores"
+        if kernels
+        else "no device rows"
+    )
+    found.issues.append(ImportIssue(Severity.DATA_LOSS, str(layout.output), "", text))
+
+
+def _attempt(layout: Layout, name: str, found: _Found, read: Callable[[Path], _Frame]) -> _Frame | None:
     path = layout.files.get(name)
     if path is None:
-        if name == _KERNELS:
-            where = layout.run / _OUTPUT
-            text = "kernel_details.csv is absent (level None, or no device activity): no device rows"
-            found.issues.append(ImportIssue(Severity.DATA_LOSS, str(where), "", text))
         return None
     try:
         return read(path)
@@ -177,11 +203,11 @@ def _attempt(layout: _Layout, name: str, found: _Found, read: Callable[[Path], _
         return None
 
 
-def _framework_of(layout: _Layout, found: _Found) -> Framework:
+def _framework_of(layout: Layout, found: _Found) -> Framework:
     """Tell the framework from what it writes: the spelling of the step column, or names before kernel names."""
     if found.kernels is None:
         return "unknown"
-    header = header_of(layout.files[_KERNELS])
+    header = header_of(layout.files[KERNELS])
     if "Step Id" in header:
         return "pytorch"
     names = found.kernels.columns["name"].cat.categories
@@ -190,20 +216,24 @@ def _framework_of(layout: _Layout, found: _Found) -> Framework:
     return "unknown"
 
 
-def _frames(layout: _Layout, found: _Found, rank: int) -> dict[str, pd.DataFrame]:
+def _frames(layout: Layout, found: _Found, rank: int) -> dict[str, pd.DataFrame]:
     marked = pd.DataFrame({"step": [], "start_ns": [], "dur_ns": []}, dtype="int64")
     spans = SPANS.empty()
     rows = []
     if found.trace is not None:
         marked = found.trace.steps
-        spans = SPANS.build(found.trace.spans.assign(rank=rank, source=str(layout.files[_TRACE])))
-        rows.append(_host_rows(found.trace, str(layout.files[_TRACE])))
+        spans = SPANS.build(found.trace.spans.assign(rank=rank, source=str(layout.files[TRACE])))
+        rows.append(_host_rows(found.trace, str(layout.files[TRACE])))
     if found.kernels is not None:
-        rows.append(_device_rows(found.kernels, found.trace, str(layout.files[_KERNELS])))
+        rows.append(_device_rows(found.kernels, found.trace, str(layout.files[KERNELS])))
+    elif found.trace is not None:
+        rows.append(_traced_kernels(found.trace, str(layout.files[TRACE])))
     frames = {"ops": _ops(rows, rank), "spans": spans}
     frames["steps"] = _step_frame(found.step_times, marked, rank, layout)
+    if found.memory:
+        frames["memory"] = concatenate(MEMORY, [MEMORY.build(samples.assign(rank=rank)) for samples in found.memory])
     if found.communication is not None:
-        frames["comm"] = COMM.build(found.communication.assign(rank=rank, source=str(layout.files[_COMMUNICATION])))
+        frames["comm"] = COMM.build(found.communication.assign(rank=rank, source=str(layout.files[COMMUNICATION])))
     return frames
 
 
@@ -216,7 +246,7 @@ def _host_rows(trace: HostTrace, source: str) -> pd.DataFrame:
     operators = trace.operators
     return operators.assign(
         level="host",
-        step=_step_at(operators["start_ns"].to_numpy(), trace.steps),
+        step=step_at(operators["start_ns"].to_numpy(), trace.steps),
         self_ns=operators["dur_ns"],
         source=source,
     )
@@ -229,21 +259,25 @@ def _device_rows(kernels: Kernels, trace: HostTrace | None, source: str) -> pd.D
     return pd.DataFrame(columns)
 
 
-def _step_at(times: np.ndarray[Any, np.dtype[np.int64]], steps: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.int32]]:
-    """Give the step whose marked range holds each time, -1 outside all of them."""
-    if steps.empty:
-        return np.full(len(times), -1, dtype=np.int32)
-    begins = steps["start_ns"].to_numpy()
-    ends = begins + steps["dur_ns"].to_numpy()
-    place = np.searchsorted(begins, times, side="right") - 1
-    inside = (place >= 0) & (times < ends[place])
-    return np.where(inside, steps["step"].to_numpy()[place], -1).astype(np.int32)
+def _traced_kernels(trace: HostTrace, source: str) -> pd.DataFrame:
+    """Give the kernels of the trace; its task types do not tell cores (AI_CORE stands for vector cores too)."""
+    kernels = trace.device[trace.device["is_kernel"]].drop(columns="is_kernel").reset_index(drop=True)
+    types = {name: type_of_kernel(name) for name in kernels["name"].unique()}
+    device = pd.Series(0, index=kernels.index)
+    return kernels.rename(columns={"connection": "correlation"}).assign(
+        level="device",
+        step=step_at(kernels["start_ns"].to_numpy(), trace.steps),
+        self_ns=kernels["dur_ns"],
+        wait_ns=wait_times(kernels["start_ns"], kernels["dur_ns"], device),
+        op_type=kernels["name"].map(types),
+        source=source,
+    )
 
 
-def _step_frame(times: pd.DataFrame | None, marked: pd.DataFrame, rank: int, layout: _Layout) -> pd.DataFrame:
+def _step_frame(times: pd.DataFrame | None, marked: pd.DataFrame, rank: int, layout: Layout) -> pd.DataFrame:
     if times is None:
         if marked.empty:
             return STEPS.empty()
         times = pd.DataFrame({"step": pd.Series(dtype="int64")})
-    source = str(layout.files[_STEP_TIMES if _STEP_TIMES in layout.files else _TRACE])
+    source = str(layout.files[STEP_TIMES if STEP_TIMES in layout.files else TRACE])
     return STEPS.build(join_steps(times, marked).assign(rank=rank, how="recorded", source=source))

@@ -1,4 +1,4 @@
-"""Host side of an Ascend run from trace_view.json: host operators, modules, steps, and what launched each kernel.
+"""An Ascend run from trace_view.json: host operators, modules, steps, what launched each kernel, and device events.
 
 A lane is known by its process_name alone: pids are packed differently from version to version. A kernel is tied to the
 host by flow events: `async_npu` begins on the host event that asked for the kernel and ends on the kernel; where it is
@@ -9,7 +9,10 @@ flow, under the connection id that the kernel carries; which operator encloses t
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,11 @@ from profkit.errors import ImportIssue
 from profkit.parsers.chrome_events import Argument, read_events
 from profkit.progress import Progress
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 HOST_LANES = ("MindSpore", "CPU OP", "Python")
 DEVICE_LANES = ("Ascend Hardware", "HCCL", "Communication")
 # Start times of one kernel in kernel_details.csv and trace_view.json differ by 1 ns in 1 to 2 of 100 rows.
@@ -29,6 +37,7 @@ _SKEW_NS = 2
 _ARGUMENTS = (
     Argument("process_name", "text", "name"),
     Argument("connection", "int", "connection_id"),
+    Argument("task_type", "text", "Task Type"),
     Argument("sequence", "int", "Sequence number"),
     Argument("forward_thread", "int", "Fwd thread id"),
     Argument("dims", "text", "Input Dims"),
@@ -36,6 +45,8 @@ _ARGUMENTS = (
     Argument("span_id", "int", "Python id"),
     Argument("parent_id", "int", "Python parent id"),
 )
+# Threads of the communication lane: "Group 0 Communication" holds operations, "Plane 1" their parts.
+_GROUP = "Group "
 _STEP = re.compile(r"(?:^|::)ProfilerStep#(\d{1,9})$")
 _MODULE_FRAME = "nn.Module: "
 _NOT_OPERATORS = frozenset({"python_function", "enqueue", "dequeue"})
@@ -45,20 +56,21 @@ _NUMBER = re.compile(r"-op\d+$")
 
 @dataclass(frozen=True)
 class HostTrace:
-    """The host side of one run.
+    """What the trace of one run tells.
 
     Attributes:
         operators: Columns of schema.OPS without rank, step and references; ordered by start.
         spans: Columns of schema.SPANS without rank and source: modules, steps, launches.
         steps: step, start_ns, dur_ns of each ProfilerStep.
-        kernels: name, start_ns, connection of the device events, ordered by start.
+        device: name, start_ns, dur_ns, stream, connection, row of the device events, ordered by start, and is_kernel:
+            whether it is a kernel or a communication operation and no wait, copy or part of an operation.
         issues: Repairs and losses.
     """
 
     operators: pd.DataFrame
     spans: pd.DataFrame
     steps: pd.DataFrame
-    kernels: pd.DataFrame
+    device: pd.DataFrame
     issues: list[ImportIssue]
 
 
@@ -84,7 +96,7 @@ def read_trace(path: Path, progress: Progress) -> HostTrace:
         operators=_operators(host[is_operator]),
         spans=pd.concat(marks, ignore_index=True),
         steps=steps[["step", "start_ns", "dur_ns"]].sort_values("start_ns", ignore_index=True),
-        kernels=_kernels(device),
+        device=_device(device, events),
         issues=file.issues,
     )
 
@@ -101,20 +113,35 @@ def connections_of(names: NDArray[np.object_], starts: NDArray[np.int64], trace:
         Int64 (n,); NA where the trace has no event of that name within 2 ns.
     """
     wanted = pd.DataFrame({"name": pd.Series(names, dtype=object), "start_ns": starts})
-    kernels = trace.kernels.dropna(subset=["connection"])
+    kernels = trace.device.loc[trace.device["connection"].notna(), ["name", "start_ns", "connection"]]
     found = pd.merge_asof(wanted, kernels, on="start_ns", by="name", tolerance=_SKEW_NS, direction="nearest")
     return found["connection"].astype("Int64")
 
 
-def _kernels(device: pd.DataFrame) -> pd.DataFrame:
-    kernels = pd.DataFrame(
+@cache
+def _kernel_tasks() -> frozenset[str]:
+    facts = tomllib.loads(files("profkit.parsers").joinpath("ascend_device_tasks.toml").read_text(encoding="utf-8"))
+    return frozenset(facts["kernels"])
+
+
+def _device(device: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
+    threads = events[(events["ph"] == "M") & (events["name"] == "thread_name")]
+    groups = threads[threads["process_name"].astype("string").str.startswith(_GROUP).fillna(value=False)]
+    in_group = pd.MultiIndex.from_frame(device[["pid", "tid"]]).isin(pd.MultiIndex.from_frame(groups[["pid", "tid"]]))
+    names = device["name"].astype(object)
+    is_kernel = device["task_type"].isin(_kernel_tasks()).to_numpy() | in_group
+    found = pd.DataFrame(
         {
-            "name": device["name"].astype(object),
+            "name": names,
             "start_ns": device["ts_ns"].astype("int64"),
+            "dur_ns": device["dur_ns"].astype("int64"),
+            "stream": device["tid"].astype(object).where(~in_group, None),
             "connection": device["connection"],
+            "row": device["row"].astype("int64"),
+            "is_kernel": is_kernel,
         }
     )
-    return kernels.sort_values("start_ns", kind="stable", ignore_index=True)
+    return found.sort_values("start_ns", kind="stable", ignore_index=True)
 
 
 def _steps(host: pd.DataFrame) -> pd.DataFrame:
@@ -171,7 +198,7 @@ def _inputs(host: pd.DataFrame) -> tuple[pd.Series[Any], pd.Series[Any]]:
     known = pairs.notna().all(axis=1)
     distinct = pairs[known].drop_duplicates()
     tensors = {
-        (dims, dtypes): _tensors(dims, dtypes)
+        (dims, dtypes): tensors_of(dims, dtypes)
         for dims, dtypes in zip(distinct["dims"], distinct["dtypes"], strict=True)
     }
     found = [tensors.get(pair, (None, None)) for pair in zip(pairs["dims"], pairs["dtypes"], strict=True)]
@@ -179,7 +206,13 @@ def _inputs(host: pd.DataFrame) -> tuple[pd.Series[Any], pd.Series[Any]]:
     return frame["shapes"].astype("category"), frame["dtypes"].astype("category")
 
 
-def _tensors(dims: str, dtypes: str) -> tuple[str | None, str | None]:
+def tensors_of(dims: str, dtypes: str) -> tuple[str | None, str | None]:
+    """Give shapes and dtypes of the tensors among the inputs of a host operator, None where it has none.
+
+    Args:
+        dims: `Input Dims`, split by `;`; empty for what is no tensor, and for a tensor without dims.
+        dtypes: `Input type`, split by `;`: what is no tensor is called Scalar, ScalarList, TensorList or None.
+    """
     shape_list = [part.strip() for part in dims.split(";")]
     dtype_list = [part.strip() for part in dtypes.split(";")]
     if len(shape_list) != len(dtype_list):

@@ -17,6 +17,7 @@ _BUILT_IN: dict[str, str] = {
     "mindspore-cpu-profile": "profkit.parsers.mindspore_cpu_profile:MindSporeCpuProfile",
     "mindspore-legacy-profile": "profkit.parsers.mindspore_legacy_profile:MindSporeLegacyProfile",
     "ascend-text-profile": "profkit.parsers.ascend_text_profile:AscendTextProfile",
+    "ascend-database": "profkit.parsers.ascend_database:AscendDatabase",
     "torch-execution-trace": "profkit.parsers.torch_execution_trace:TorchExecutionTrace",
     "kineto-trace": "profkit.parsers.kineto_trace:KinetoTrace",
     "mindspore-dump": "profkit.parsers.mindspore_dump:MindSporeDump",

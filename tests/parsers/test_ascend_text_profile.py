@@ -324,7 +324,6 @@ def test_a_cut_trace_gives_its_beginning(tmp_path: Path, samples: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "words"),
     [
-        ([f"{OUTPUT}/ascend_mindspore_profiler.db"], "databases only"),
         (["PROF_000001_2026_AB/host/info.json", "profiler_info_0.json"], "never analysed"),
         ([f"{OUTPUT}/notes.txt", "profiler_info_0.json"], "wrote no result"),
     ],
