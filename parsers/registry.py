@@ -16,6 +16,7 @@ from profkit.parsers.base import Parser, Recognition
 _BUILT_IN: dict[str, str] = {
     "mindspore-cpu-profile": "profkit.parsers.mindspore_cpu_profile:MindSporeCpuProfile",
     "mindspore-legacy-profile": "profkit.parsers.mindspore_legacy_profile:MindSporeLegacyProfile",
+    "mindspore-gpu-profile": "profkit.parsers.mindspore_gpu_profile:MindSporeGpuProfile",
     "ascend-text-profile": "profkit.parsers.ascend_text_profile:AscendTextProfile",
     "ascend-database": "profkit.parsers.ascend_database:AscendDatabase",
     "torch-execution-trace": "profkit.parsers.torch_execution_trace:TorchExecutionTrace",
