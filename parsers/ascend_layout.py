@@ -62,10 +62,18 @@ def is_better_read_as_database(layout: Layout) -> bool:
     return not has_operators and any(any(layout.output.glob(name)) for name in _RECORD_DATABASES)
 
 
+def files_in_use(layout: Layout) -> dict[str, Path]:
+    """Give the files that are read: operator_memory.csv repeats memory_record.csv, op_statistic.csv checks kernels."""
+    useless = {OPERATOR_MEMORY} if MEMORY_RECORD in layout.files else set()
+    useless |= {OP_STATISTIC} if KERNELS not in layout.files else set()
+    return {name: path for name, path in layout.files.items() if name not in useless}
+
+
 def unread_files(layout: Layout) -> str:
-    """Name the files beside those that are read, which no frame has a place for; empty if there are none."""
+    """Name the files that are not read, because no frame has a place for them; empty if there are none."""
+    used = files_in_use(layout)
     names = sorted(entry.name for entry in layout.output.iterdir() if entry.is_file())
-    names = [name for name in names if name not in layout.files]
+    names = [name for name in names if name not in used]
     more = f" and {len(names) - _NAMES_TOLD:,} more" if len(names) > _NAMES_TOLD else ""
     return ", ".join(names[:_NAMES_TOLD]) + more
 

@@ -46,7 +46,11 @@ def read_memory_record(path: Path, framework: Framework, progress: Progress) -> 
     """
     table = read_table(path, "memory_record", progress)
     components = table.texts("component")
-    is_mindspore = framework == "mindspore" or "MindSpore" in pc.unique(components).to_pylist()
+    allocators = set(pc.unique(components).to_pylist())
+    is_mindspore = framework == "mindspore" or "MindSpore" in allocators
+    if framework == "unknown" and not allocators & {"MindSpore", "PTA"}:
+        every = np.ones(len(table.lines), dtype=bool)
+        table.note(Severity.INFO, every, "written by MindSpore or torch_npu, not told: MB taken as 1,048,576 bytes")
     unit = _MINDSPORE_RECORD_MB if is_mindspore else _MB
     return _samples(table, "time", components, ("allocated", "reserved"), unit), table
 

@@ -30,6 +30,7 @@ from profkit.parsers.ascend_layout import (
     STEP_TIMES,
     TRACE,
     Layout,
+    files_in_use,
     is_better_read_as_database,
     layout_of,
     unread_files,
@@ -103,8 +104,9 @@ class AscendTextProfile:
             message, hint = why_nothing(path) or ("nothing was recorded", "run the profiler again")
             raise UnreadableInputError(f"{path}: {message}", hint)
         info = RunInfo() if path.is_file() else read_run_info(layout.run)
-        found = _read_files(layout, info.framework, progress)
+        found = _read_files(layout, progress)
         framework = info.framework if info.framework != "unknown" else _framework_of(layout, found)
+        _read_memory(layout, framework, found, progress)
         facts = {**info.facts, **({} if path.is_file() else _unread(layout))}
         frames = _frames(layout, found, info.rank)
         if not any(len(frame) for frame in frames.values()):
@@ -140,7 +142,7 @@ def _sniff_table(path: Path) -> Recognition | None:
     return Recognition("its header is that of a kernel_details.csv", (path,))
 
 
-def _read_files(layout: Layout, framework: Framework, progress: Progress) -> _Found:
+def _read_files(layout: Layout, progress: Progress) -> _Found:
     found = _Found()
     found.kernels = _attempt(layout, KERNELS, found, lambda path: read_kernels(path, progress))
     found.trace = _attempt(layout, TRACE, found, lambda path: read_trace(path, progress))
@@ -160,20 +162,18 @@ def _read_files(layout: Layout, framework: Framework, progress: Progress) -> _Fo
     if communication is not None:
         found.communication = communication[0]
         found.issues += communication[1]
-    _read_memory(layout, framework, found, progress)
     return found
 
 
 def _read_memory(layout: Layout, framework: Framework, found: _Found, progress: Progress) -> None:
-    """Read the memory tables. operator_memory.csv repeats the allocators' curve of memory_record.csv."""
     readers: dict[str, Callable[[Path], tuple[pd.DataFrame, CsvTable]]] = {
         MEMORY_RECORD: lambda path: read_memory_record(path, framework, progress),
         MODULE_MEMORY: lambda path: read_module_memory(path, progress),
+        OPERATOR_MEMORY: lambda path: read_operator_memory(path, framework, progress),
     }
-    if MEMORY_RECORD not in layout.files:
-        readers[OPERATOR_MEMORY] = lambda path: read_operator_memory(path, framework, progress)
+    used = files_in_use(layout)
     for name, read in readers.items():
-        samples = _attempt(layout, name, found, read)
+        samples = _attempt(layout, name, found, read) if name in used else None
         if samples is not None:
             found.memory.append(samples[0].assign(source=str(layout.files[name])))
             found.issues += samples[1].issues

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 from collections import defaultdict
 from decimal import ROUND_HALF_EVEN, Decimal
 from pathlib import Path
@@ -229,6 +230,197 @@ def test_a_shifted_row_is_refused_with_its_line(shared: Path) -> None:
     root = shared / "samples/mindspore_profiler/Ascend_msinsight/server/src/test/test_data/test_rank_0"
     losses = [issue for issue in read(root).issues if issue.severity is Severity.DATA_LOSS]
     assert [issue.where for issue in losses] == ["line 17"]
+
+
+@pytest.mark.parametrize("level", ["level0", "level1"])
+def test_kernels_of_the_trace_serve_where_the_table_is_absent(shared: Path, tmp_path: Path, level: str) -> None:
+    origin = shared / f"samples/mindspore_profiler/Ascend_msinsight/test/data/pytorch/text/{level}/rank0_ascend_pt"
+    run = tmp_path / origin.name
+    shutil.copytree(origin, run, copy_function=shutil.copyfile)
+    (run / OUTPUT / "kernel_details.csv").unlink()
+    table, trace = device(read(origin)), device(read(run))
+    columns = ["name", "step", "correlation", "op_type"] if level == "level0" else ["name", "step", "correlation"]
+    for column in columns:
+        assert values(trace, column) == values(table, column), column
+    for column in ("start_ns", "dur_ns"):
+        # Table and trace round one time to whole nanoseconds on their own.
+        assert (trace[column] - table[column]).abs().max() <= 1
+    assert (trace["wait_ns"] - table["wait_ns"])[1:].abs().max() <= 3
+    assert trace[["core", "input_shapes", "input_dtypes", "output_shapes"]].isna().all(axis=None)
+    told = [issue.text for issue in read(run).issues if issue.severity is Severity.DATA_LOSS]
+    assert len(told) == 1
+    assert "191 kernels were taken from the trace" in told[0]
+    kernels = identify(load(run)).ops.query("level == 'device'")
+    assert (kernels["launcher"] >= 0).all()
+
+
+def test_counts_that_differ_from_op_statistic_are_told(tmp_path: Path) -> None:
+    run = synthetic_run(tmp_path, [kernel(), kernel(), kernel(core="HCCL")])
+    statistic = run / OUTPUT / "op_statistic.csv"
+    header = "Device_id,OP Type,Core Type,Count,Total Time(us),Min Time(us),Avg Time(us),Max Time(us),Ratio(%)\n"
+    statistic.write_text(header + "0,Mul,AI_CORE,2,3,1.5,1.5,1.5,100\n")
+    assert read(run).issues == ()
+    statistic.write_text(header + "0,Mul,AI_CORE,3,3,1.5,1.5,1.5,50\n1,Add,AI_CORE,1,1,1,1,1,50\n")
+    (issue,) = read(run).issues
+    assert (issue.severity, issue.source) == (Severity.DATA_LOSS, str(statistic))
+    assert "Add 0 of 1, Mul 2 of 3" in issue.text
+
+
+def test_files_and_columns_without_a_frame_are_named(shared: Path) -> None:
+    root = shared / "samples/mindspore_profiler"
+    facts = read(root / "Ascend_msinsight/test/data/pytorch/text/level1/rank0_ascend_pt").facts
+    assert facts["not_read"] == (
+        "api_statistic.csv, communication_matrix.json, l2_cache.csv, operator_details.csv, operator_memory.csv"
+    )
+    assert "aic_mac_ratio" in facts["columns_not_read"]
+    assert "Duration(us)" not in facts["columns_not_read"]
+    (run,) = (root / "made_mindspore_2.10_ascend_semisynthetic/level0").glob("*_ascend_ms")
+    named = read(run).facts["not_read"].split(", ")
+    assert {"dataset.csv", "minddata_pipeline_raw_0.csv", "minddata_pipeline_summary_0.json"} <= set(named)
+
+
+def test_ranks_beside_each_other_are_one_run(shared: Path) -> None:
+    folder = shared / "samples/mindspore_profiler/Ascend_msinsight/test/st/level2"
+    run = load(folder)
+    operations = {}
+    for rank in (0, 1, 3):
+        content = json.loads((folder / f"rank_{rank}_ascend_pt" / OUTPUT / "communication.json").read_text())
+        names = [name for kinds in content.values() for found in kinds.values() for name in found]
+        operations[rank] = sum(name != "Total Op Info" for name in names)
+    assert [source.rank for source in run.sources] == [0, 1, 3]
+    assert run.framework == "pytorch"
+    assert run.comm.groupby("rank").size().to_dict() == operations
+    assert set(run.steps["rank"]) == {0, 1, 3}
+    assert set(run.ops["rank"]) == {0}
+
+
+KERNEL_CELLS = {
+    "Name": "Mul1",
+    "Type": "Mul",
+    "Accelerator Core": "AI_CORE",
+    "Start Time(us)": "1736408883704643.212\t",
+    "Duration(us)": "1.5",
+    "Wait Time(us)": "0.25",
+    "Block Dim": "8",
+}
+
+
+@pytest.mark.parametrize(
+    ("renamed", "added", "expected"),
+    [
+        ({}, {"Step Id": "4"}, {"step": 4}),
+        ({}, {"Step ID": "4"}, {"step": 4}),
+        ({}, {"Device_id": "0", "Step ID": "", "Model ID": "4294967295"}, {"step": -1}),
+        ({"Block Dim": "Block Num"}, {"Mix Block Num": "0", "HF32 Eligible": "NO"}, {}),
+        ({}, {"Stream ID": "2", "Task ID": "7"}, {"stream": "2"}),
+        ({}, {"Stream Id": "2", "Task Id": "7"}, {"stream": "2"}),
+        ({"Name": "Op Name", "Type": "OP Type", "Accelerator Core": "Task Type"}, {}, {}),
+        (
+            {
+                "Start Time(us)": "Task Start Time(us)",
+                "Duration(us)": "Task Duration(us)",
+                "Wait Time(us)": "Task Wait Time(us)",
+            },
+            {},
+            {},
+        ),
+        ({}, {"Model Name": "net", "OP State": "dynamic", "Context ID": "N/A"}, {}),
+        ({}, {"aicore_time(us)": "1", "aic_mac_ratio": "0.5", "cube_utilization(%)": "50"}, {}),
+    ],
+)
+def test_each_spelling_of_the_header(
+    tmp_path: Path, renamed: dict[str, str], added: dict[str, str], expected: dict[str, object]
+) -> None:
+    cells = {**added, **{renamed.get(name, name): cell for name, cell in KERNEL_CELLS.items()}}
+    run = synthetic_run(tmp_path, [",".join(cells.values())], ",".join(cells))
+    parsed = read(run)
+    (row,) = device(parsed).astype(object).to_dict("records")
+    known = {"name": "Mul1", "op_type": "Mul", "core": "AI_CORE", "dur_ns": 1500, "wait_ns": 250}
+    wanted = {**known, "start_ns": 1_736_408_883_704_643_212, **expected}
+    assert {name: row[name] for name in wanted} == wanted
+    assert parsed.issues == ()
+
+
+@pytest.mark.parametrize("core", ["HCCL", "COMMUNICATION"])
+@pytest.mark.parametrize("lane", ["HCCL", "Communication"])
+def test_names_of_communication_lane_and_core(tmp_path: Path, core: str, lane: str) -> None:
+    run = synthetic_run(tmp_path, [kernel("hcom_allReduce__1_0_1", core=core)])
+    events = [
+        {"ph": "M", "name": "process_name", "pid": 7, "tid": 0, "args": {"name": lane}},
+        {"ph": "M", "name": "thread_name", "pid": 7, "tid": 0, "args": {"name": "Group 0 Communication"}},
+        {"ph": "M", "name": "thread_name", "pid": 7, "tid": 1, "args": {"name": "Plane 0"}},
+        {
+            "ph": "X",
+            "name": "hcom_allReduce__1_0_1",
+            "pid": 7,
+            "tid": 0,
+            "ts": "1736408883704643.212",
+            "dur": 1.5,
+            "args": {"connection_id": 9},
+        },
+        {"ph": "X", "name": "Memcpy", "pid": 7, "tid": 1, "ts": "1736408883704643.212", "dur": 1, "args": {}},
+    ]
+    (run / OUTPUT / "trace_view.json").write_text(json.dumps(events))
+    assert values(device(read(run)), "correlation") == [9]
+    (run / OUTPUT / "kernel_details.csv").unlink()
+    kernels = device(read(run))
+    assert values(kernels, "name") == ["hcom_allReduce__1_0_1"]
+    assert values(kernels, "op_type") == ["hcom_allReduce_"]
+
+
+@pytest.mark.parametrize(
+    ("header", "cells"),
+    [
+        (
+            "Step,Computing,Communication(Not Overlapped),Overlapped,Communication,Free,Stage,Bubble,"
+            "Communication(Not Overlapped and Exclude Receive)",
+            "4,1.5,2,3,5,6,0,0,0",
+        ),
+        (
+            "Device_id,Step,Computing,Communication(Not Overlapped),Overlapped,Communication,Free,Stage,Bubble,"
+            "Communication(Not Overlapped and Exclude Receive),Preparing",
+            "0,4,1.5,2,3,5,6,85528.64862499999991268850863,0,0,1",
+        ),
+    ],
+)
+def test_each_header_of_step_trace_time(tmp_path: Path, header: str, cells: str) -> None:
+    run = synthetic_run(tmp_path, [kernel()])
+    (run / OUTPUT / "step_trace_time.csv").write_text(f"{header}\n{cells}\n")
+    parsed = read(run)
+    (row,) = parsed.frames["steps"].to_dict("records")
+    found = [row[f"{name}_ns"] for name in ("computing", "communication", "overlapped", "free")]
+    assert (row["step"], *found) == (4, 1500, 5000, 3000, 6000)
+    assert parsed.issues == ()
+
+
+def test_communication_is_classified_by_name_and_counted_once(tmp_path: Path) -> None:
+    def operation(**sizes: float) -> dict[str, object]:
+        links = {link: {"Transit Size(MB)": size, "Transit Time(ms)": 1} for link, size in sizes.items()}
+        times = {"Start Timestamp(us)": 1736408883704643.2, "Elapse Time(ms)": 0.00256, "Wait Time(ms)": 0}
+        return {"Communication Time Info": times, "Communication Bandwidth Info": links}
+
+    run = synthetic_run(tmp_path, [kernel()])
+    kinds = {
+        "p2p": {},
+        "collective": {
+            "hcom_send__586_9_1@174": operation(RDMA=0, HCCS=2.5, PCIE=0, SDMA=2.5, SIO=0),
+            "hcom_receive__586_9_1@174": operation(RDMA=1, SDMA=0),
+            "hcom_batchSendRecv__586_9_1@174": operation(),
+            "hcom_allReduce__586_0_1@174": operation(HCCS=1, SIO=2, SDMA=3),
+            "Total Op Info": {"Communication Bandwidth Info": {"HCCS": {"Transit Size(MB)": 99}}},
+        },
+    }
+    (run / OUTPUT / "communication.json").write_text(json.dumps({"step": kinds}))
+    parsed = read(run)
+    found = parsed.frames["comm"].astype(object)
+    assert list(zip(found["name"], found["kind"], values(found, "size_bytes"), found["step"], strict=True)) == [
+        ("hcom_send__586_9_1", "p2p", 2_500_000, -1),
+        ("hcom_receive__586_9_1", "p2p", 1_000_000, -1),
+        ("hcom_batchSendRecv__586_9_1", "p2p", None, -1),
+        ("hcom_allReduce__586_0_1", "collective", 3_000_000, -1),
+    ]
+    assert found["dur_ns"].tolist() == [2560] * 4
+    assert parsed.issues == ()
 
 
 def test_shapes_lose_their_quotes(tmp_path: Path) -> None:
