@@ -148,7 +148,6 @@ class _Reading:
     def _op_frame(self) -> pd.DataFrame:
         ops, device = self._ops, self._device
         texts = [input_text(*record) for record in ops.input_records]
-        none = np.full(len(ops), -1, dtype=np.int64)
         return OPS.build(
             {
                 "rank": np.full(len(ops), self._rank, dtype=np.int32),
@@ -156,14 +155,14 @@ class _Reading:
                 "level": pd.Categorical.from_codes(device.astype(np.int8), categories=pd.Index(["host", "device"])),
                 "start_ns": ops.start_ns,
                 "dur_ns": ops.dur_ns,
-                "self_ns": ops.dur_ns,
+                "self_ns": ops.dur_ns.copy(),
                 "thread": categorical(np.where(device, -1, ops.lane), self._lane_texts(ops, device=False)),
                 "stream": categorical(np.where(device, ops.lane, -1), self._lane_texts(ops, device=True)),
                 "name": categorical(ops.name, ops.names),
                 "op_type": self._op_types(),
-                "parent": none,
+                "parent": np.full(len(ops), -1, dtype=np.int64),
                 "launcher": self._named_launchers(),
-                "forward_op": none,
+                "forward_op": np.full(len(ops), -1, dtype=np.int64),
                 "carry_over": np.zeros(len(ops), dtype=bool),
                 "correlation": _only(ops.integers["correlation"], device),
                 "sequence": _only(ops.integers["sequence"], ~device),

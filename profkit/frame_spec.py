@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from pandas.api.extensions import ExtensionArray
 
 from profkit.errors import SchemaError
 
@@ -23,6 +25,12 @@ _EMPTY_DTYPES: Mapping[str, Any] = {
     "string": pd.StringDtype("pyarrow"),
     "object": "object",
 }
+
+# Dtypes that cannot hold an NA.
+_WITHOUT_NA = frozenset({"int64", "int32", "bool"})
+_ARRAYS = (np.ndarray, ExtensionArray)
+# From pandas 3 on, frames that share memory do not see each other's changes; before, a frame needs its own.
+_COPY = None if int(pd.__version__.split(".")[0]) < 3 else False
 
 
 @dataclass(frozen=True)
@@ -70,18 +78,24 @@ class FrameSpec:
         """Make a valid frame from columns: cast, order, fill absent nullable columns with NA, number the rows.
 
         Args:
-            data: Columns by name; arrays of one length. Columns the spec does not know are refused.
+            data: Columns by name; arrays of one length, which the frame takes over: those that have their dtype are not
+                copied. Columns the spec does not know are refused.
 
         Raises:
             SchemaError: A required column is absent, an unknown one is present, or a value does not fit.
         """
-        given = data if isinstance(data, pd.DataFrame) else pd.DataFrame(_without_guessing(data))
-        given = given.reset_index(drop=True)
-        unknown = [name for name in given.columns if name not in self.names]
+        unknown = [name for name in data if name not in self.names]
         if unknown:
             raise SchemaError(f"frame {self.name}: unknown columns {unknown}")
-        built = {c.name: self._cast(c, given) for c in self.columns}
-        frame = pd.DataFrame(built, index=given.index)
+        given: Mapping[Any, Any] | pd.DataFrame = data
+        if not isinstance(data, pd.DataFrame):
+            given = _without_guessing(data)
+            given = given if _need_no_alignment(given) else pd.DataFrame(given)
+        if isinstance(given, pd.DataFrame) and not _counts_rows(given.index):
+            given = given.reset_index(drop=True)
+        index = pd.RangeIndex(_length(given))
+        built = {c.name: self._cast(c, given.get(c.name), index) for c in self.columns}
+        frame = pd.DataFrame(built, index=index, copy=_COPY)
         self.validate(frame)
         return frame
 
@@ -96,18 +110,16 @@ class FrameSpec:
         names = dict.fromkeys(name for row in rows for name in row)
         return self.build({name: [row.get(name) for row in rows] for name in names})
 
-    def _cast(self, column: Column, given: pd.DataFrame) -> pd.Series[Any]:
-        dtype = _EMPTY_DTYPES[column.dtype]
-        if column.name not in given.columns:
+    def _cast(self, column: Column, values: Any, index: pd.RangeIndex) -> pd.Series[Any]:
+        if values is None:
             if not column.nullable:
                 raise SchemaError(f"frame {self.name}: required column {column.name!r} is absent")
-            missing: Any = float("nan") if column.dtype == "float64" else None
-            return pd.Series([missing] * len(given), index=given.index, dtype=dtype)
-        series = given[column.name]
+            return _unknown(column.dtype, index)
+        series = values if isinstance(values, pd.Series) else pd.Series(values, index=index, copy=False)
         if str(series.dtype) == column.dtype:
             return series
         try:
-            return series.astype(dtype)
+            return series.astype(_EMPTY_DTYPES[column.dtype])
         except (TypeError, ValueError) as error:
             raise SchemaError(f"frame {self.name}: column {column.name!r} is not {column.dtype}: {error}") from error
 
@@ -124,9 +136,9 @@ class FrameSpec:
             actual = "string" if isinstance(series.dtype, pd.StringDtype) else str(series.dtype)
             if actual != column.dtype:
                 raise SchemaError(f"frame {self.name}: column {column.name!r} is {actual}, not {column.dtype}")
-            if not column.nullable and bool(series.isna().any()):
+            if not column.nullable and column.dtype not in _WITHOUT_NA and bool(series.isna().any()):
                 raise SchemaError(f"frame {self.name}: column {column.name!r} has NA")
-            if column.values:
+            if column.values and set(series.cat.categories) - set(column.values):
                 strange = sorted(set(series.dropna().unique()) - set(column.values))
                 if strange:
                     raise SchemaError(f"frame {self.name}: column {column.name!r} has {strange[:3]}")
@@ -138,6 +150,34 @@ def _without_guessing(data: Mapping[str, Any]) -> dict[str, Any]:
         name: pd.Series(values, dtype=object) if isinstance(values, (list, tuple)) else values
         for name, values in data.items()
     }
+
+
+def _need_no_alignment(data: Mapping[str, Any]) -> bool:
+    """Say whether columns belong together by position: no scalars, and no index but row numbers."""
+    return all(
+        _counts_rows(values.index) if isinstance(values, pd.Series) else isinstance(values, _ARRAYS)
+        for values in data.values()
+    )
+
+
+def _counts_rows(index: pd.Index[Any]) -> bool:
+    return isinstance(index, pd.RangeIndex) and index.start == 0 and index.step == 1
+
+
+def _length(data: Mapping[Any, Any] | pd.DataFrame) -> int:
+    return len(data) if isinstance(data, pd.DataFrame) else max((len(values) for values in data.values()), default=0)
+
+
+def _unknown(dtype: str, index: pd.RangeIndex) -> pd.Series[Any]:
+    """Give a column of NA; zeros that are never written take no memory."""
+    rows = len(index)
+    if dtype == "Int64":
+        unknown = pd.arrays.IntegerArray(np.zeros(rows, np.int64), np.ones(rows, np.bool_))
+        return pd.Series(unknown, index=index, copy=False)
+    if dtype == "category":
+        none = pd.Categorical.from_codes(np.full(rows, -1, np.int8), categories=pd.Index([], dtype=object))
+        return pd.Series(none, index=index, copy=False)
+    return pd.Series(float("nan") if dtype == "float64" else None, index=index, dtype=_EMPTY_DTYPES[dtype])
 
 
 def concatenate(spec: FrameSpec, frames: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -7,11 +7,16 @@ inside one that starts with it, not inside one that ends there.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 Int64s = NDArray[np.int64]
+
+_INT64 = np.iinfo(np.int64)
+# Temporary arrays are made for about so many intervals at once.
+_ROWS_AT_ONCE = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -53,27 +58,40 @@ class Enclosing:
     """
 
     def __init__(self, start: Int64s, dur: Int64s, thread: NDArray[np.integer]) -> None:
-        self._scale = _Scale(start, start + np.maximum(dur, 0), thread)
-        self._order = np.lexsort((-self._scale.close, self._scale.open))
-        self._opens, self._closes = self._scale.open[self._order], self._scale.close[self._order]
-        position = np.arange(len(start), dtype=np.int64)
-        depth = position - np.searchsorted(np.sort(self._closes), self._opens, side="right")
-        self._parent = _last_one_level_up(depth)
-        crossing = (self._parent >= 0) & (self._closes > self._closes[self._parent])
-        if crossing.any():
-            cluster = _clusters(self._opens, self._closes)
-            for first, last in _ranges_of(cluster, np.unique(cluster[crossing])):
-                _walk(self._opens, self._closes, self._parent, first, last)
+        self._scale = _Scale(start, dur, thread)
+        opens, closes = self._scale.of_intervals(start, thread)
+        self._order = np.lexsort((-closes, opens))
+        self._opens, self._closes = opens[self._order], closes[self._order]
+        del opens, closes
+        self._parent = np.empty(len(start), dtype=np.int64)
+        self._cut = np.zeros(0, dtype=np.int64)
+        for first, last in _independent_parts(self._opens, self._closes):
+            self._nest(first, last)
 
-    @property
+    def _nest(self, first: int, last: int) -> None:
+        """Nest the intervals of a range that share nothing with the others."""
+        opens, closes, parent = self._opens[first:last], self._closes[first:last], self._parent[first:last]
+        position = np.arange(last - first, dtype=np.int64)
+        depth = position - np.searchsorted(np.sort(closes), opens, side="right")
+        parent[:] = _last_one_level_up(depth)
+        crossing = (parent >= 0) & (closes > closes[parent])
+        if crossing.any():
+            before = closes.copy()
+            cluster = _clusters(opens, closes)
+            for begin, end in _ranges_of(cluster, np.unique(cluster[crossing])):
+                _walk(opens, closes, parent, begin, end)
+            self._cut = np.append(self._cut, first + np.flatnonzero(closes != before))
+        parent[parent >= 0] += first
+
+    @cached_property
     def nesting(self) -> Nesting:
         """How the intervals lie in one another."""
         parent = np.full(len(self._order), -1, dtype=np.int64)
-        parent[self._order] = np.where(self._parent >= 0, self._order[self._parent], -1)
-        cut = np.flatnonzero(self._closes != self._scale.close[self._order])
-        end = self._scale.end.copy()
-        end[self._order[cut]] = self._scale.time_of(self._closes[cut])
-        return Nesting(parent, end, np.sort(self._order[cut]))
+        inner = np.flatnonzero(self._parent >= 0)
+        parent[self._order[inner]] = self._order[self._parent[inner]]
+        end = self._scale.ends.copy()
+        end[self._order[self._cut]] = self._scale.time_of(self._closes[self._cut])
+        return Nesting(parent, end, np.sort(self._order[self._cut]))
 
     def innermost(self, time: Int64s, thread: NDArray[np.integer]) -> Int64s:
         """Give the row of the innermost interval that covers each point, -1 none.
@@ -82,7 +100,9 @@ class Enclosing:
             time: int64 (m,).
             thread: integer codes (m,), of the same coding as the intervals'.
         """
-        place = self._scale.place(time, thread)
+        if not len(self._order):
+            return np.full(len(time), -1, dtype=np.int64)
+        place = self._scale.of_points(time, thread)
         found = np.searchsorted(self._opens, place, side="right") - 1
         while True:
             ended = np.flatnonzero(found >= 0)
@@ -90,39 +110,67 @@ class Enclosing:
             if not len(ended):
                 break
             found[ended] = self._parent[found[ended]]
-        return np.where(found >= 0, self._order[found], -1) if len(self._order) else found
+        return np.where(found >= 0, self._order[found], -1)
 
 
 class _Scale:
-    """Times of all threads as small integers on one axis, so that one sort and one search serve all threads.
+    """Times of all threads as integers on one axis, so that one sort and one search serve all threads.
 
-    A time is twice its rank among all times; an interval of length zero closes one later than it opens.
+    A place is twice the time since the first start; an interval of length zero closes one later than it opens. Where
+    the times of all threads do not fit on the axis, ranks among all times stand for times.
     """
 
-    def __init__(self, start: Int64s, end: Int64s, thread: NDArray[np.integer]) -> None:
-        self.end = end
-        self.times, ranks = np.unique(np.concatenate([start, end]), return_inverse=True)
-        self.threads, thread_rank = np.unique(thread, return_inverse=True)
-        self.width = 2 * len(self.times) + 2
-        ranks = 2 * ranks.reshape(-1).astype(np.int64)
-        base = thread_rank.reshape(-1).astype(np.int64) * self.width
-        opens, closes = ranks[: len(start)], ranks[len(start) :]
-        self.open = base + opens
-        self.close = base + np.maximum(closes, opens + 1)
+    def __init__(self, start: Int64s, dur: Int64s, thread: NDArray[np.integer]) -> None:
+        self.ends = start + np.maximum(dur, 0)
+        self._threads = np.unique(thread)
+        self._first = int(start.min(initial=_INT64.max))
+        span = max(int(self.ends.max(initial=self._first)) - self._first, 0)
+        self._times: Int64s | None = None
+        if 2 * (span + 2) * (len(self._threads) + 1) > _INT64.max:
+            self._times = np.unique(np.concatenate([start, self.ends]))
+            span = len(self._times)
+        self._width = 2 * (span + 2)
+
+    def of_intervals(self, start: Int64s, thread: NDArray[np.integer]) -> tuple[Int64s, Int64s]:
+        """Give the places where the intervals open and close."""
+        base = np.searchsorted(self._threads, thread) * self._width
+        if self._times is None:
+            opens = base + 2 * (start - self._first)
+            return opens, opens + np.maximum(2 * (self.ends - start), 1)
+        opens, closes = (2 * np.searchsorted(self._times, time) for time in (start, self.ends))
+        return base + opens, base + np.maximum(closes, opens + 1)
 
     def time_of(self, closes: Int64s) -> Int64s:
         """Give the times of places on the axis."""
-        return self.times[(closes % self.width) // 2]
+        place = (closes % self._width) // 2
+        return place + self._first if self._times is None else self._times[place]
 
-    def place(self, time: Int64s, thread: NDArray[np.integer]) -> Int64s:
-        """Give the places of other times, between those of the intervals; -1 for a thread that has none."""
-        rank = np.searchsorted(self.times, time)
-        present = rank < len(self.times)
-        present[present] = self.times[rank[present]] == time[present]
-        code = np.searchsorted(self.threads, thread)
-        known = code < len(self.threads)
-        known[known] = self.threads[code[known]] == thread[known]
-        return np.where(known, code * self.width + 2 * rank - ~present, -1)
+    def of_points(self, time: Int64s, thread: NDArray[np.integer]) -> Int64s:
+        """Give the places of other times; -1 for a thread that has none."""
+        code = np.searchsorted(self._threads, thread)
+        known = code < len(self._threads)
+        known[known] = self._threads[code[known]] == thread[known]
+        if self._times is None:
+            # Before all intervals and behind them lies nothing: one place stands for all of that.
+            before, behind = self._first - 1, self._first + self._width // 2 - 1
+            place = 2 * (np.clip(time, max(before, _INT64.min), min(behind, _INT64.max)) - self._first)
+        else:
+            place = 2 * np.searchsorted(self._times, time)
+            present = place < 2 * len(self._times)
+            present[present] = self._times[place[present] // 2] == time[present]
+            place -= ~present
+        return np.where(known & (place >= 0), code * self._width + place, -1)
+
+
+def _independent_parts(opens: Int64s, closes: Int64s) -> list[tuple[int, int]]:
+    """Split sorted intervals into ranges of bounded length, as far as nothing reaches from one into the next."""
+    if len(opens) <= _ROWS_AT_ONCE:
+        return [(0, len(opens))]
+    apart = np.flatnonzero(opens[1:] >= np.maximum.accumulate(closes)[:-1]) + 1
+    wanted = np.arange(_ROWS_AT_ONCE, len(opens), _ROWS_AT_ONCE)
+    places = np.append(apart, len(opens))[np.searchsorted(apart, wanted)]
+    ends = np.unique(np.append(places, len(opens))).tolist()
+    return list(zip([0, *ends[:-1]], ends, strict=True))
 
 
 def _last_one_level_up(depth: Int64s) -> Int64s:
