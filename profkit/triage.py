@@ -77,7 +77,7 @@ def judge(ref: Run | None, run: Run, inputs: Inputs, progress: Progress = silent
     operators = operator_rows(alignment, ref, run, parity=parity, overflow=overflow)
     found = [overflow_findings(overflow), parity_findings(parity)]
     if ref is not None and not alignment.empty:
-        found.append(slow_findings(operators, alignment, ref, run))
+        found.append(slow_findings(alignment, ref, run))
     both = [(side, one) for side, one in (("ref", ref), ("run", run)) if one is not None]
     return Session(
         title=f"{ref.path} against {run.path}" if ref is not None else str(run.path),

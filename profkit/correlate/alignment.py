@@ -11,6 +11,7 @@ import pandas as pd
 
 from profkit.correlate.cross_framework import FrameworkAligner
 from profkit.correlate.executions import StepPair, has_device_rows, paired_steps, working_rows
+from profkit.correlate.module_names import with_attribute_paths
 from profkit.correlate.placement import CONFIDENCE, NOT_PAIRED, Placement, Rows, StepRows
 from profkit.correlate.same_framework import SequenceAligner
 from profkit.progress import Progress, silent
@@ -64,7 +65,7 @@ def align(ref: Run, run: Run, *, progress: Progress = silent) -> pd.DataFrame:
     Returns:
         Frame of schema.ALIGNMENT. One row an execution: a device kernel or, of a run without a device, an outermost
         host operator. `unit` names the same work in all steps, `group` the same work in one step. Sides are pt and ms
-        across frameworks, ref and run within one.
+        across frameworks, ref and run within one. Modules have their attribute paths where those are known for sure.
     """
     if {ref.framework, run.framework} == {"pytorch", "mindspore"}:
         torch, mindspore = (ref, run) if ref.framework == "pytorch" else (run, ref)
@@ -76,7 +77,8 @@ def align(ref: Run, run: Run, *, progress: Progress = silent) -> pd.DataFrame:
         sides = (_Side("ref", ref.ops, level), _Side("run", run.ops, level))
         aligner = SequenceAligner(ref.ops, run.ops, level)
     placed = _all_steps(aligner, sides, progress)
-    return _filled(pd.concat([_frame(side, placed[at]) for at, side in enumerate(sides)], ignore_index=True))
+    alignment = _filled(pd.concat([_frame(side, placed[at]) for at, side in enumerate(sides)], ignore_index=True))
+    return with_attribute_paths(alignment, ref, run)
 
 
 def _level(ops: pd.DataFrame) -> str:

@@ -16,6 +16,16 @@ import pandas as pd
 from profkit.correlate.intervals import nest
 from profkit.correlate.torch_modules import module_paths
 from profkit.run import Run
+from profkit.schema import ALIGNMENT
+
+
+def with_attribute_paths(alignment: pd.DataFrame, ref: Run, run: Run) -> pd.DataFrame:
+    """Give an alignment with its modules named as the source code names them, where `attribute_paths` knows how."""
+    names = attribute_paths(alignment, ref, run)
+    if not names:
+        return alignment
+    module = alignment["module"].astype(object).map(lambda path: names.get(path, path), na_action="ignore")
+    return ALIGNMENT.build(alignment.assign(module=module))
 
 
 def attribute_paths(alignment: pd.DataFrame, ref: Run, run: Run) -> dict[str, str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from profkit.correlate.module_names import attribute_paths
 from profkit.correlate.placement import NO_COUNTERPART
 from profkit.correlate.slow import judged_units
 from profkit.correlate.timing import side_words, timed_rows
@@ -36,7 +35,7 @@ def operator_rows(
 
     Returns:
         Frame of schema.OPERATORS, in order of the units, then what has no counterpart. Times are kernel times, medians
-        over the steps both runs recorded. Modules have their attribute paths where those are known for sure.
+        over the steps both runs recorded.
     """
     parts = []
     if ref is not None and not alignment.empty:
@@ -46,9 +45,6 @@ def operator_rows(
     if not filled:
         return OPERATORS.empty()
     rows = pd.concat([part.astype(object) for part in filled], ignore_index=True)
-    if ref is not None:
-        names = attribute_paths(alignment, ref, run)
-        rows["module"] = [names.get(module, module) for module in rows["module"]]
     rows = rows.assign(parity=None, max_abs=np.nan, overflow=None)
     for column, values in (*_parity_of_module(parity).items(), *_overflow_of_module(overflow).items()):
         rows[column] = rows["module"].map(values)

@@ -11,17 +11,15 @@ from profkit.correlate.slow import judged_units, slow_classes
 from profkit.run import Run
 from profkit.schema import FINDINGS
 
-_MOST_FINDINGS = 50
 _CASTS = re.compile(r"\bCast x\d")
 _MOSTLY_GAPS = 0.6
 _MORE_KERNELS = 3
 
 
-def slow_findings(operators: pd.DataFrame, alignment: pd.DataFrame, ref: Run, run: Run) -> pd.DataFrame:
+def slow_findings(alignment: pd.DataFrame, ref: Run, run: Run) -> pd.DataFrame:
     """Say what became slow, largest effect first.
 
     Args:
-        operators: Frame of schema.OPERATORS of this alignment; the modules are named as it names them.
         alignment: Frame of schema.ALIGNMENT.
         ref: The reference run.
         run: The run to be judged.
@@ -32,15 +30,13 @@ def slow_findings(operators: pd.DataFrame, alignment: pd.DataFrame, ref: Run, ru
         the excess: what a step would win if the work were slowed down as its like; ratio is the plain one.
     """
     units = judged_units(alignment, ref, run)
-    named = operators.drop_duplicates("unit").set_index("unit")["module"].astype(object)
-    units = units.assign(module=named.reindex(units.index).where(lambda module: module.notna(), units["module"]))
     groups = alignment[alignment["group"] >= 0].groupby("unit")["group"].unique()
     step = float(units["run_wall_ns"].sum())
     found = [*_slow_modules(units, step), *_slow_classes(units, step, across=ref.framework != run.framework)]
     found.sort(key=lambda row: -row["impact_ns"])
     rows = [
         {**row, "rank": rank, "groups": sorted(int(group) for unit in row["groups"] for group in groups[unit])}
-        for rank, row in enumerate(found[:_MOST_FINDINGS])
+        for rank, row in enumerate(found)
     ]
     return FINDINGS.from_rows(rows)
 
