@@ -126,13 +126,13 @@ def _executions(path: Path, issues: list[ImportIssue]) -> pd.DataFrame:
     records: list[str] = []
     counts: list[int] = []
     odd: list[int] = []
-    with path.open(encoding="utf-8", errors="replace") as file:
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
         for number, line in enumerate(file, start=1):
             parts = line.rstrip("\r\n").rsplit(";", 2)
-            if len(parts) != 3:
+            executed = parts[-1].split()
+            if len(parts) != 3 or not executed:
                 odd += [number] if line.strip() else []
                 continue
-            executed = parts[2].split()
             if not line.endswith("\n"):
                 note_cut(path, number, issues, "its last execution was left out")
                 executed = executed if line.endswith(" ") else executed[:-1]

@@ -164,8 +164,8 @@ def test_odd_lines_and_times_are_skipped_and_told(tmp_path: Path) -> None:
     parsed = read(synthetic_run(tmp_path, times, "", None))
     assert parsed.frames["ops"]["start_ns"].tolist() == [10, 20]
     losses = [issue for issue in parsed.issues if issue.source.endswith(TIMES)]
-    assert [issue.text.split()[0] for issue in losses] == ["1", "3"]
-    assert losses[0].where == "line 1"
+    assert [issue.text.split()[0] for issue in losses] == ["2", "3"]
+    assert losses[0].where == "line 1, 4"
 
 
 def test_nothing_readable_is_an_error_with_a_hint(tmp_path: Path) -> None:
