@@ -30,7 +30,7 @@ from profkit.parsers.ascend_database_samples import (
     read_steps,
 )
 from profkit.parsers.ascend_layout import OUTPUT
-from profkit.parsers.ascend_run_info import RunInfo, info_file, read_run_info
+from profkit.parsers.ascend_run_info import RunInfo, info_files, read_run_info
 from profkit.parsers.ascend_steps import join_steps, step_at
 from profkit.parsers.base import Descriptor, Framework, Parsed, Recognition
 from profkit.progress import Progress, silent
@@ -79,8 +79,7 @@ class AscendDatabase:
         if files is None:
             return None
         found = [file for file in (files.record, files.analysis) if file is not None]
-        info = info_file(files.directory)
-        kept = [file for database in found for file in _with_logs(database)] + ([info] if info is not None else [])
+        kept = [file for database in found for file in _with_logs(database)] + info_files(files.directory)
         names = " and ".join(file.name for file in found)
         return Recognition(f"it holds {names} of an Ascend profiler", tuple(sorted(kept)))
 

@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from profkit.errors import ImportIssue, Severity, UnreadableInputError
+from profkit.parsers.exact_time import NANOSECONDS, exact_nanoseconds
 from profkit.progress import Progress
 
 _MAGIC = b"SQLite format 3\0"
@@ -133,19 +135,20 @@ class Database:
     def _batches(self, table: str, columns: Sequence[str]) -> Iterator[list[tuple[Any, ...]]]:
         names = ", ".join(map(_quoted, columns))
         self.progress("reading", f"{self.path.name} {table}", None)
-        batch: list[tuple[Any, ...]] = []
-        try:
-            # A name cannot be bound as a parameter; it is quoted, and the authorizer refuses all but reading.
-            for row in self._connection.execute(f"SELECT {names} FROM {_quoted(table)}"):  # noqa: S608
-                batch.append(row)
-                if len(batch) == _ROWS_AT_ONCE:
-                    self.progress("reading", f"{self.path.name} {table}", None)
-                    yield batch
-                    batch = []
-        except sqlite3.Error:
+        # A name cannot be bound as a parameter; it is quoted, and the authorizer refuses all but reading.
+        rows = self._connection.execute(f"SELECT {names} FROM {_quoted(table)}")  # noqa: S608
+        while True:
+            batch: list[tuple[Any, ...]] = []
+            try:
+                # What stands before the damage stays in the list.
+                batch.extend(islice(rows, _ROWS_AT_ONCE))
+            except sqlite3.Error:
+                yield batch
+                raise
+            if not batch:
+                return
             yield batch
-            raise
-        yield batch
+            self.progress("reading", f"{self.path.name} {table}", None)
 
     def text_of(self, cell: object) -> str | None:
         """Give the text of a cell: itself, or the entry of STRING_IDS that it numbers; None for N/A and unknown."""
@@ -250,9 +253,12 @@ def _compact(values: list[Any]) -> pa.Array | list[Any]:
 
 
 def _whole_numbers(part: pa.Array | list[Any]) -> pa.Array:
-    if isinstance(part, pa.Array) and part.type != pa.string():
+    if isinstance(part, list):
+        return pa.array([_whole(cell) for cell in part], pa.int64())
+    if part.type != pa.string():
         return part.cast(pa.int64())
-    return pa.array([_whole(cell) for cell in (part if isinstance(part, list) else part.to_pylist())], pa.int64())
+    exact = exact_nanoseconds(part, NANOSECONDS)
+    return pa.array(exact.ns, pa.int64(), mask=~exact.known)
 
 
 def _absent(part: pa.Array | list[Any]) -> int:

@@ -78,6 +78,12 @@ def unread_files(layout: Layout) -> str:
     return ", ".join(names[:_NAMES_TOLD]) + more
 
 
+def raw_records(run: Path) -> str:
+    """Name the directories of raw records, from which the profiler made its tables; empty if there are none."""
+    names = sorted(entry.name for pattern in ("FRAMEWORK", "PROF_*") for entry in run.glob(pattern) if entry.is_dir())
+    return ", ".join(names[:_NAMES_TOLD])
+
+
 def why_nothing(directory: Path) -> tuple[str, str] | None:
     """Say why a run's directory has no text output, and what to do; None if it is no run's directory."""
     output = directory / OUTPUT

@@ -1,11 +1,15 @@
-"""What profiler_info_{rank}.json tells about an Ascend run: rank, framework, versions, level."""
+"""What profiler_info_{rank}.json and profiler_metadata.json tell about an Ascend run.
+
+Rank, framework, versions, level, and the groups of ranks it communicated in. The metadata also holds environment
+variables and whatever the user added: none of that is taken.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +17,9 @@ from profkit.errors import ImportIssue, Severity
 from profkit.parsers.base import Framework
 
 _NAME = re.compile(r"profiler_info(?:_(\d{1,6}))?\.json")
+_METADATA = "profiler_metadata.json"
 _LARGEST = 1 << 24
+_GROUPS_NAMED = 16
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,12 @@ def info_file(directory: Path) -> Path | None:
     return next((entry for entry in sorted(directory.glob("profiler_info*.json")) if _NAME.fullmatch(entry.name)), None)
 
 
+def info_files(directory: Path) -> list[Path]:
+    """Give the files that read_run_info reads in a run's directory."""
+    metadata = directory / _METADATA
+    return [file for file in (info_file(directory), metadata) if file is not None and file.is_file()]
+
+
 def read_run_info(directory: Path) -> RunInfo:
     """Read the profiler_info file of a run's directory; if it is absent, the directory's name tells the framework."""
     path = info_file(directory)
@@ -52,9 +64,9 @@ def read_run_info(directory: Path) -> RunInfo:
     if issue is not None:
         return RunInfo(by_name, rank, issues=(issue,))
     if "profiler_parameters" in content or "ms_version" in content:
-        return _mindspore(content, rank)
+        return _with_groups(_mindspore(content, rank), directory)
     if "config" in content:
-        return _torch_npu(content, rank)
+        return _with_groups(_torch_npu(content, rank), directory)
     return RunInfo(by_name, rank if rank >= 0 else _number(content.get("rank_id")))
 
 
@@ -99,6 +111,23 @@ def _torch_npu(content: dict[str, Any], rank: int) -> RunInfo:
         "cann": content.get("cann_version"),
     }
     return RunInfo("pytorch", rank, _text(content.get("torch_npu_version")), _told(facts))
+
+
+def _with_groups(info: RunInfo, directory: Path) -> RunInfo:
+    """Add the groups of ranks that profiler_metadata.json names, with their numbers of ranks."""
+    path = directory / _METADATA
+    if not path.is_file():
+        return info
+    content, issue = _content(path)
+    if issue is not None:
+        return replace(info, issues=(*info.issues, replace(issue, text="no JSON object: groups of ranks unknown")))
+    groups = [group for group in _object(content, "parallel_group_info").values() if isinstance(group, dict)]
+    named = {
+        f"{str(group.get('group_name', '?'))[:32]} ({len(ranks)})"
+        for group in groups
+        if isinstance(ranks := group.get("global_ranks"), list)
+    }
+    return replace(info, facts={**info.facts, "groups": ", ".join(sorted(named)[:_GROUPS_NAMED])}) if named else info
 
 
 def _object(content: dict[str, Any], key: str) -> dict[str, Any]:

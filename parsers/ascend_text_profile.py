@@ -33,11 +33,12 @@ from profkit.parsers.ascend_layout import (
     files_in_use,
     is_better_read_as_database,
     layout_of,
+    raw_records,
     unread_files,
     why_nothing,
 )
 from profkit.parsers.ascend_memory import read_memory_record, read_module_memory, read_operator_memory
-from profkit.parsers.ascend_run_info import RunInfo, info_file, read_run_info
+from profkit.parsers.ascend_run_info import RunInfo, info_files, read_run_info
 from profkit.parsers.ascend_statistics_check import check_counts
 from profkit.parsers.ascend_steps import join_steps, read_step_times, step_at
 from profkit.parsers.ascend_tables import CsvTable, columns_of_header, header_of
@@ -81,17 +82,14 @@ class AscendTextProfile:
         if path.is_file():
             return _sniff_table(path)
         layout = layout_of(path)
+        if not layout.files and why_nothing(path) is None:
+            return None
         if is_better_read_as_database(layout):
             return None
-        if layout.files:
-            info = info_file(layout.run)
-            files = [*layout.files.values(), *([info] if info is not None else [])]
-            return Recognition(
-                f"it holds {', '.join(sorted(layout.files))} of an Ascend profiler", tuple(sorted(files))
-            )
-        if why_nothing(path) is not None:
+        if not layout.files:
             return Recognition("it is the directory of an Ascend profiling run", ())
-        return None
+        files = [*layout.files.values(), *info_files(layout.run)]
+        return Recognition(f"it holds {', '.join(sorted(layout.files))} of an Ascend profiler", tuple(sorted(files)))
 
     def read(self, path: Path, progress: Progress) -> Parsed:
         """Read a run.
@@ -124,7 +122,7 @@ class AscendTextProfile:
 
 def _unread(layout: Layout) -> dict[str, str]:
     """Name the files and the columns of kernel_details.csv that no frame has a place for."""
-    unread = {"not_read": unread_files(layout)}
+    unread = {"not_read": unread_files(layout), "raw_records": raw_records(layout.run)}
     if KERNELS in layout.files:
         header = header_of(layout.files[KERNELS])
         known = columns_of_header(header, "kernel_details") or {}

@@ -259,6 +259,18 @@ def test_a_mindspore_database_has_kernels_and_the_rank_of_its_name(tmp_path: Pat
     assert plain(device(parsed), *names) == [(START, 5, "MatMul1", "MatMul", "AI_CORE", "2", "2,3;", 3)]
 
 
+def test_names_that_mean_something_in_an_address(tmp_path: Path) -> None:
+    database = synthetic(tmp_path / "a?mode=rw#b %41" / "msprof_1.db", *KERNEL)
+    assert len(device(read(database))) == 1
+    assert [file.name for file in tmp_path.rglob("*") if file.is_file()] == ["msprof_1.db"]
+
+
+def test_identity_of_a_run_of_kernels_alone(tmp_path: Path) -> None:
+    synthetic(tmp_path / OUTPUT / "ascend_mindspore_profiler.db", *KERNEL)
+    ops = identify(load(tmp_path)).ops
+    assert plain(ops, "op_class", "launcher", "carry_over") == [("matmul", -1, False)]
+
+
 def test_ranks_of_several_devices_come_from_their_map(tmp_path: Path) -> None:
     database = synthetic(
         tmp_path / "msprof_20260101000000.db",

@@ -177,7 +177,10 @@ def test_rank_version_framework_and_level(shared: Path) -> None:
     assert (newest.framework, newest.rank, newest.writer_version) == ("pytorch", 0, "2.7.1")
     assert newest.facts["level"] == "Level2"
     assert newest.facts["cann"] == "8.3.RC1"
+    assert newest.facts["groups"] == "default_group (4), dp_cp (2), embd (2), mp (2), pp (2), tp (1)"
+    assert "expandable_segments" not in str(newest.facts)
     made = read(next((root / "made_mindspore_2.10_ascend_semisynthetic/level1").glob("*_ascend_ms")))
+    assert made.facts["raw_records"].startswith("FRAMEWORK, PROF_")
     assert (made.framework, made.rank, made.writer_version) == ("mindspore", 0, "2.10.0")
     oldest = read(root / "Ascend_msinsight/server/src/test/test_data/test_rank_1")
     assert (oldest.framework, oldest.rank, oldest.writer_version) == ("pytorch", 1, None)
