@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from profkit.errors import ProfkitError
@@ -36,9 +36,15 @@ class Claim:
     recognition: Recognition
 
 
+@cache
+def _plug_ins() -> dict[str, EntryPoint]:
+    """Look once: finding entry points reads a file of every installed package."""
+    return {point.name: point for point in entry_points(group=_ENTRY_POINT_GROUP)}
+
+
 def parser_names() -> list[str]:
     """Names of all parsers in the order they are asked; imports none of them."""
-    return [*_BUILT_IN, *sorted(point.name for point in entry_points(group=_ENTRY_POINT_GROUP))]
+    return [*_BUILT_IN, *sorted(_plug_ins())]
 
 
 @cache
@@ -50,10 +56,10 @@ def parser_named(name: str) -> Parser:
     """
     target = _BUILT_IN.get(name)
     if target is None:
-        points = [point for point in entry_points(group=_ENTRY_POINT_GROUP) if point.name == name]
-        if not points:
+        point = _plug_ins().get(name)
+        if point is None:
             raise ProfkitError(f"no parser is named {name!r}", f"known parsers: {', '.join(parser_names())}")
-        target = points[0].value
+        target = point.value
     module_name, _, class_name = target.partition(":")
     try:
         parser: Parser = getattr(import_module(module_name), class_name)()
