@@ -53,6 +53,8 @@ def discover(path: Path) -> Discovery:
     """
     if not path.exists():
         raise ProfkitError(f"{path} does not exist", "check the path; a run is a profiler directory, a trace or a dump")
+    if not (path.is_dir() or path.is_file()):
+        raise UnknownFormatError(f"{path} is a pipe, a socket or a device", "write what it gives to a file, name that")
     try:
         discovery = _walk(path, path.resolve(), 0, set())
     except PermissionError as error:
@@ -84,7 +86,8 @@ def _walk(path: Path, root: Path, depth: int, entered: set[Path]) -> Discovery:
     for child in children:
         if child in taken:
             continue
-        if child.is_symlink() and not child.resolve().is_relative_to(root):
+        # os.path.realpath bears loops of links, Path.resolve raises on them before Python 3.13.
+        if child.is_symlink() and not Path(os.path.realpath(child)).is_relative_to(root):
             unrecognised.append(child)
             continue
         if not (child.is_dir() or child.is_file()):
