@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from profkit.errors import ProfkitError, UnknownFormatError
+from profkit.parsers.known_files import what_is
 from profkit.parsers.registry import Claim, claim
 
 # A capture nests run / rank / step / kind / host_pid_time; deeper trees are walked by naming a directory inside them.
@@ -60,9 +61,7 @@ def discover(path: Path) -> Discovery:
     except PermissionError as error:
         raise ProfkitError(f"{error.filename} may not be read", "check its permissions") from error
     if not discovery.found:
-        raise UnknownFormatError(
-            _nothing_found(path, discovery), "`profkit inspect --formats` lists what profkit reads"
-        )
+        raise _nothing_found(path, discovery)
     return discovery
 
 
@@ -102,12 +101,16 @@ def _walk(path: Path, root: Path, depth: int, entered: set[Path]) -> Discovery:
     return Discovery(tuple(found), tuple(unrecognised), tuple(too_deep))
 
 
-def _nothing_found(path: Path, discovery: Discovery) -> str:
+def _nothing_found(path: Path, discovery: Discovery) -> UnknownFormatError:
+    formats = "`profkit inspect --formats` lists what profkit reads"
     if path.is_file():
-        size = path.stat().st_size
-        return f"{path} is empty" if size == 0 else f"{path} ({size:,} bytes) is of no format that profkit reads"
+        known = what_is(path)
+        if known is not None:
+            return UnknownFormatError(f"{path} is {known.what}", known.instead)
+        return UnknownFormatError(f"{path} ({path.stat().st_size:,} bytes) is of no format that profkit reads", formats)
     if discovery.too_deep:
-        return f"no recording found in the first {_DEEPEST} levels of {path}"
+        return UnknownFormatError(f"no recording found in the first {_DEEPEST} levels of {path}", formats)
     if not discovery.unrecognised:
-        return f"{path} is an empty directory"
-    return f"none of the {len(discovery.unrecognised):,} files in {path} is of a format that profkit reads"
+        return UnknownFormatError(f"{path} is an empty directory", formats)
+    count = len(discovery.unrecognised)
+    return UnknownFormatError(f"none of the {count:,} files in {path} is of a format that profkit reads", formats)
