@@ -40,6 +40,8 @@ def _column_words() -> Mapping[str, str]:
 def is_statistics_file(path: Path) -> bool:
     """Tell by its first line whether a file holds dump statistics."""
     try:
+        if not path.is_file():
+            return False
         with path.open(encoding="utf-8", errors="replace") as file:
             header = file.readline(4096)
     except OSError:

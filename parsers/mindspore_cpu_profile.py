@@ -109,7 +109,7 @@ def _constant_columns(source: str) -> dict[str, Any]:
 
 
 def _only(run: Path, pattern: str) -> Path | None:
-    return next(iter(sorted((run / _FRAMEWORK).glob(pattern))), None)
+    return next((path for path in sorted((run / _FRAMEWORK).glob(pattern)) if path.is_file()), None)
 
 
 def _wrote_nothing(run: Path) -> bool:

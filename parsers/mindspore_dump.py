@@ -213,8 +213,11 @@ def _metadata_facts(path: Path) -> dict[str, str]:
     """Give device target and version from the .dump_metadata beside or above the named directory."""
     resolved = path.resolve()
     for folder in (*_children(resolved, _RANK_FOLDER)[:1], resolved, *islice(resolved.parents, 3)):
+        path = folder / _METADATA / "config.json"
+        if not path.is_file():
+            continue
         try:
-            with (folder / _METADATA / "config.json").open("rb") as file:
+            with path.open("rb") as file:
                 config = json.loads(file.read(_LONGEST_METADATA))
         except (OSError, ValueError, RecursionError):
             continue
@@ -304,6 +307,8 @@ def _holds_tensors(path: Path) -> bool:
 
 def _is_mapping_file(path: Path) -> bool:
     try:
+        if not path.is_file():
+            return False
         with path.open(encoding="utf-8", errors="replace") as file:
             _, _, original = file.readline(4096).strip().partition(",")
     except OSError:
