@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from profkit.errors import ProfkitError, UnknownFormatError
 from profkit.parsers.known_files import what_is
 from profkit.parsers.registry import Claim, claim
+
+# torch: {host}_{pid}.{ns}.pt.trace.json[.gz]; MindSpore and torch_npu: {host}_{pid}_{time}_ascend_ms or _ascend_pt.
+_HOST_IN_NAME = (
+    re.compile(r"(?P<host>.+)_\d+\.\d{10,20}\.pt\.trace\.json(?:\.gz)?"),
+    re.compile(r"(?P<host>.+)_\d+_\d{14,20}_ascend_(?:ms|pt)"),
+)
 
 # A capture nests run / rank / step / kind / host_pid_time; deeper trees are walked by naming a directory inside them.
 _DEEPEST = 6
@@ -63,6 +71,15 @@ def discover(path: Path) -> Discovery:
     if not discovery.found:
         raise _nothing_found(path, discovery)
     return discovery
+
+
+def host_of(path: Path, facts: Mapping[str, str]) -> str | None:
+    """Give the host a recording was made on, as the recording tells it or its name does; None if neither does."""
+    if facts.get("host"):
+        return facts["host"]
+    names = (path.name, path.parent.name)
+    matches = (pattern.fullmatch(name) for name in names for pattern in _HOST_IN_NAME)
+    return next((match["host"] for match in matches if match is not None), None)
 
 
 def _walk(path: Path, root: Path, depth: int, entered: set[Path]) -> Discovery:

@@ -18,6 +18,7 @@ from profkit.parsers.base import Framework, Parsed
 from profkit.progress import Progress, silent
 from profkit.schema import COMM, MEMORY, NODES, OPS, RECORDED_FRAMES, SPANS, STEPS, TENSORS
 
+_PATHS_NAMED = 5
 _ROW_REFERENCES = ("parent", "launcher", "forward_op")
 
 
@@ -55,7 +56,7 @@ class Run:
     Attributes:
         path: What the user named.
         framework: Who ran; "unknown" if no source tells it.
-        ops, spans, steps, memory, comm, nodes, tensors: Frames of profkit.schema; empty if nothing of the sort was recorded.
+        ops, spans, steps, memory, comm, nodes, tensors: Frames of profkit.schema; empty if nothing of it was recorded.
         sources: Where each part came from.
     """
 
@@ -108,8 +109,7 @@ def load(path: Path | str, *, cache: Cache | None = None, rank: int | None = Non
     """
     path = Path(path)
     discovery = discover(path)
-    read = [read_source(found, cache=cache, progress=progress) for found in discovery.found]
-    read = _of_rank(path, read, rank)
+    read = _read_all(path, discovery, rank, cache, progress)
     _refuse_ambiguity(path, [source for _, source in read])
     frames = {name: _stack(name, [parsed for parsed, _ in read]) for name in RECORDED_FRAMES}
     sources = [source for _, source in read]
@@ -154,30 +154,42 @@ def read_source(found: Found, *, cache: Cache | None = None, progress: Progress 
     return parsed, source
 
 
-def _of_rank(path: Path, read: list[tuple[Parsed, Source]], rank: int | None) -> list[tuple[Parsed, Source]]:
-    if rank is None:
-        return read
-    ranks = sorted({source.rank for _, source in read})
-    chosen = [(parsed, source) for parsed, source in read if source.rank == rank]
-    if not chosen:
-        known = ", ".join(str(number) for number in ranks if number >= 0) or "none is told by the files"
+def _read_all(
+    path: Path, discovery: Discovery, rank: int | None, cache: Cache | None, progress: Progress
+) -> list[tuple[Parsed, Source]]:
+    """Read every recording of a rank; what others gave is let go at once, so that memory is that of one rank."""
+    kept: list[tuple[Parsed, Source]] = []
+    ranks: set[int] = set()
+    for found in discovery.found:
+        parsed, source = read_source(found, cache=cache, progress=progress)
+        ranks.add(source.rank)
+        if rank is None or source.rank == rank:
+            kept.append((parsed, source))
+    if not kept:
+        known = ", ".join(str(number) for number in sorted(ranks) if number >= 0) or "none is told by the files"
         raise ProfkitError(f"{path} has no recording of rank {rank}", f"ranks found: {known}")
-    return chosen
+    return kept
 
 
 def _refuse_ambiguity(path: Path, sources: Sequence[Source]) -> None:
     timed = [source for source in sources if source.rows.get("ops")]
-    frameworks = {source.framework for source in timed} - {"unknown"}
-    seen: dict[int, Source] = {}
+    by_rank: dict[int, list[Source]] = {}
     for source in timed:
-        twin = seen.setdefault(source.rank, source)
-        if twin is not source or len(frameworks) > 1:
-            other = next(s for s in timed if s is not source)
-            raise AmbiguousInputError(
-                f"{path} holds {len(timed)} recordings: {other.path}, {source.path}"
-                + (", ..." if len(timed) > 2 else ""),
-                "name one of them, or choose with --rank",
-            )
+        by_rank.setdefault(source.rank, []).append(source)
+    if len({source.framework for source in timed} - {"unknown"}) > 1:
+        raise AmbiguousInputError(
+            f"{path} holds recordings of several frameworks: {_listed(timed)}", "name one of them instead"
+        )
+    rank, repeated = max(by_rank.items(), key=lambda item: len(item[1]), default=(-1, []))
+    if len(repeated) > 1:
+        whose = f"rank {rank}" if rank >= 0 else "a rank that the files do not tell"
+        hint = "name one of them instead" + ("" if len(by_rank) == 1 else ", or choose another rank with --rank")
+        raise AmbiguousInputError(f"{path} holds {len(repeated)} recordings of {whose}: {_listed(repeated)}", hint)
+
+
+def _listed(sources: Sequence[Source]) -> str:
+    more = len(sources) - _PATHS_NAMED
+    return ", ".join(str(source.path) for source in sources[:_PATHS_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _framework(sources: Sequence[Source]) -> Framework:

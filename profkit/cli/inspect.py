@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import pandas as pd
 
 from profkit.cli import FAILED
 from profkit.cli.invocation import INPUT, Invocation, reads_inputs
-from profkit.discovery import Found, discover
+from profkit.discovery import Found, discover, host_of
 from profkit.errors import ImportIssue, ProfkitError, Severity
 from profkit.frame_spec import concatenate
+from profkit.parsers.recorded_metadata import read_metadata
 from profkit.parsers.registry import parser_named, parser_names
 from profkit.progress import Progress
 from profkit.run import Source, read_source
@@ -26,19 +31,28 @@ _UNRECOGNISED_SHOWN = 5
 @click.argument("paths", type=INPUT, nargs=-1)
 @click.option("--formats", is_flag=True, help="List what profkit reads.")
 @click.option("--issues", "show_issues", is_flag=True, help="Give the import issues instead of the sources.")
+@click.option("--show-metadata", is_flag=True, help="Give what the recorder noted of the run; secrets are taken out.")
 @reads_inputs()
-def command(invocation: Invocation, paths: tuple[Path, ...], *, formats: bool, show_issues: bool) -> int:
-    """What each path is: format, version, rank, steps, rows, issues; and why it was so judged.
+def command(
+    invocation: Invocation, paths: tuple[Path, ...], *, formats: bool, show_issues: bool, show_metadata: bool
+) -> int:
+    """What each path is: format, version, rank, host, steps, rows, issues; and why it was so judged.
+
+    Metadata of a recording can hold environment variables and tokens: they are shown on request only, and values that
+    look like secrets are not shown at all.
 
     \b
     profkit inspect runs/
     profkit inspect trace.json.gz dump/ --issues --format json
+    profkit inspect trace.json.gz --show-metadata
     """
     if formats:
         invocation.give(_formats())
         return 0
     if not paths:
         raise click.UsageError("name a path, or ask for --formats")
+    if show_metadata:
+        return _give_metadata(paths, invocation)
     sources: list[Source] = []
     of_sessions: list[pd.DataFrame] = []
     with invocation.progress() as progress:
@@ -51,13 +65,15 @@ def command(invocation: Invocation, paths: tuple[Path, ...], *, formats: bool, s
             discovery = discover(path)
             sources += [_read(found, invocation, progress) for found in discovery.found]
             _tell_unrecognised(discovery.unrecognised, invocation)
+    sources = _of_rank(sources, invocation)
     issues = [issue for source in sources for issue in source.issues]
     if show_issues:
         invocation.give(issue_table(issues))
     else:
         invocation.warn_of(issues)
+        _tell_repetitions(sources, invocation)
         table = concatenate(SOURCES, [source_table(("input", source) for source in sources), *of_sessions])
-        invocation.give(table.drop(columns="side"))
+        invocation.give(_with_hosts(table.drop(columns="side"), sources))
     if sources and all(any(issue.severity is Severity.ERROR for issue in one.issues) for one in sources):
         return FAILED
     return invocation.exit_code({"issues": bool(issues)})
@@ -79,6 +95,68 @@ def _read(found: Found, invocation: Invocation, progress: Progress) -> Source:
             reason=found.claim.recognition.reason,
             issues=(issue,),
         )
+
+
+def _of_rank(sources: list[Source], invocation: Invocation) -> list[Source]:
+    if invocation.rank is None:
+        return sources
+    chosen = [source for source in sources if source.rank == invocation.rank]
+    if not chosen:
+        known = ", ".join(str(rank) for rank in sorted({source.rank for source in sources}) if rank >= 0)
+        raise ProfkitError(f"no recording of rank {invocation.rank}", f"ranks found: {known or 'none is told'}")
+    return chosen
+
+
+def _with_hosts(table: pd.DataFrame, sources: list[Source]) -> pd.DataFrame:
+    """Add the host behind the rank; the rows behind those of the sources are of sessions, which do not tell it."""
+    hosts = [host_of(source.path, source.facts) for source in sources]
+    hosts += [None] * (len(table) - len(hosts))
+    columns = list(table.columns)
+    columns.insert(columns.index("rank") + 1, "host")
+    return table.assign(host=pd.Series(hosts, dtype="string"))[columns]
+
+
+def _tell_repetitions(sources: list[Source], invocation: Invocation) -> None:
+    """Say which ranks were recorded more than once: a command that wants one run needs one of them named."""
+    timed = Counter(source.rank for source in sources if source.rows.get("ops"))
+    for rank, count in sorted(timed.items()):
+        if count > 1:
+            of_rank = f"rank {rank}" if rank >= 0 else "an unknown rank"
+            invocation.say(
+                f"{count} recordings are of {of_rank}: to choose one, give its path instead of the directory"
+            )
+
+
+def _give_metadata(paths: tuple[Path, ...], invocation: Invocation) -> int:
+    rows: list[dict[str, str]] = []
+    issues: list[ImportIssue] = []
+    for path in paths:
+        for found in discover(path).found:
+            try:
+                metadata, noticed = read_metadata(found.path)
+            except OSError as error:
+                raise ProfkitError(f"{found.path} cannot be read: {error.strerror}", "check the file") from error
+            issues += noticed
+            rows += [
+                {"path": str(file), "key": key, "value": value}
+                for file, values in metadata.items()
+                for key, value in _leaves(values, "")
+            ]
+    invocation.warn_of(issues)
+    invocation.give(pd.DataFrame(rows, columns=["path", "key", "value"], dtype="string"))
+    return invocation.exit_code({"issues": bool(issues)})
+
+
+def _leaves(value: Any, key: str) -> Iterator[tuple[str, str]]:
+    """Give every value of nested JSON under its path: `metadata.gpus[0].name`; a list of plain values is one."""
+    if isinstance(value, dict) and value:
+        for name, one in value.items():
+            yield from _leaves(one, f"{key}.{name}" if key else name)
+    elif isinstance(value, list) and any(isinstance(one, (dict, list)) for one in value):
+        for number, one in enumerate(value):
+            yield from _leaves(one, f"{key}[{number}]")
+    else:
+        yield key, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _formats() -> pd.DataFrame:

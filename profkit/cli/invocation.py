@@ -14,6 +14,7 @@ import click
 import pandas as pd
 
 from profkit.cache import Cache
+from profkit.cli.standard_input import Input, reads_standard_input
 from profkit.errors import ImportIssue
 from profkit.progress import Progress, silent
 from profkit.report.formats import format_of, render
@@ -156,7 +157,7 @@ def reads_inputs(*, inputs: bool = True, output: bool = True) -> Callable[[_Comm
         def with_invocation(**given: Any) -> Any:
             given.pop("debug")
             invocation = Invocation(
-                use_cache=not given.pop("no_cache", False),
+                use_cache=not given.pop("no_cache", False) and not reads_standard_input(),
                 rank=given.pop("rank", None),
                 quiet=given.pop("quiet"),
                 out=given.pop("out", None),
@@ -173,5 +174,5 @@ def reads_inputs(*, inputs: bool = True, output: bool = True) -> Callable[[_Comm
     return decorate
 
 
-INPUT = click.Path(path_type=Path)
-"""A path that profkit itself checks, so that its errors name the next step."""
+INPUT = Input()
+"""A path that profkit itself checks, so that its errors name the next step; `-` is standard input."""

@@ -27,13 +27,14 @@ def command(
 ) -> int:
     """Operators of one run, summed.
 
-    RUN is a trace, a profiler directory or a directory that holds one. Without --level the device kernels are taken
-    where the run has any, else the host operators.
+    RUN is a trace (- for standard input), a profiler directory or a directory that holds one. Without --level the
+    device kernels are taken where the run has any, else the host operators.
 
     \b
     profkit ops trace.json.gz
     profkit ops host_1_2025_ascend_ms --by op_type --level device
     profkit ops run/ --by module --phase backward -o modules.csv
+    ssh npu01 cat trace.json.gz | profkit ops -
     """
     with invocation.progress() as progress:
         loaded = load(run, cache=invocation.cache, rank=invocation.rank, progress=progress)
