@@ -11,7 +11,14 @@ import pandas as pd
 
 from profkit.cache import Cache
 from profkit.compare import compare_tensors
-from profkit.correlate import align, operator_rows, slow_findings
+from profkit.correlate import (
+    ONE_NETWORK,
+    TWO_NETWORKS,
+    align,
+    operator_rows,
+    shares_of_like_work,
+    slow_findings,
+)
 from profkit.correlate.identity import identify
 from profkit.errors import ProfkitError
 from profkit.findings import overflow_findings, parity_findings, rank_findings
@@ -76,7 +83,7 @@ def judge(ref: Run | None, run: Run, inputs: Inputs, progress: Progress = silent
     overflow = _overflow(run, not_judged, progress)
     operators = operator_rows(alignment, ref, run, parity=parity, overflow=overflow)
     found = [overflow_findings(overflow), parity_findings(parity)]
-    if ref is not None and not alignment.empty:
+    if ref is not None and _is_one_network(alignment, not_judged):
         found.append(slow_findings(alignment, ref, run))
     both = [(side, one) for side, one in (("ref", ref), ("run", run)) if one is not None]
     return Session(
@@ -122,6 +129,19 @@ def _alignment(ref: Run | None, run: Run, not_judged: list[str], progress: Progr
         not_judged.append(f"time was not compared: {' and '.join(without)} holds no operators")
         return ALIGNMENT.empty()
     return align(ref, run, progress=progress)
+
+
+def _is_one_network(alignment: pd.DataFrame, not_judged: list[str]) -> bool:
+    shares = shares_of_like_work(alignment)
+    if alignment.empty or not shares or min(shares.values()) >= ONE_NETWORK:
+        return not alignment.empty
+    told = " and ".join(f"{share:.0%} of {side}" for side, share in shares.items())
+    doubt = f"only {told} of the operators that define a network have a counterpart of their kind"
+    if min(shares.values()) < TWO_NETWORKS:
+        not_judged.append(f"what became slow was not judged: {doubt}; the two runs are not of one network")
+        return False
+    not_judged.append(f"times are compared with doubt: {doubt}; check that both runs are of one network")
+    return True
 
 
 def _parity(ref: Run | None, run: Run, not_judged: list[str], progress: Progress) -> pd.DataFrame:

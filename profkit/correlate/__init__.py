@@ -1,7 +1,8 @@
 """Which operators of two runs do the same work, and which of them became slow."""
 
 from profkit.correlate.alignment import align
+from profkit.correlate.likeness import ONE_NETWORK, TWO_NETWORKS, shares_of_like_work
 from profkit.correlate.operator_rows import operator_rows
 from profkit.correlate.slow_findings import slow_findings
 
-__all__ = ["align", "operator_rows", "slow_findings"]
+__all__ = ["ONE_NETWORK", "TWO_NETWORKS", "align", "operator_rows", "shares_of_like_work", "slow_findings"]

@@ -1,20 +1,21 @@
 """Alignment of two runs of one framework (before and after a change) by their sequences of operators.
 
-Equal operators pair in order. What stands in the same gap on both sides replaces each other and is one unit. Operators
-that only the run has join a neighbour: a repetition joins the operator it repeats, light work the operator it prepares
+Equal operators pair in order. What stands in the same narrow gap on both sides replaces each other and is one unit: an
+operator and its parts. A wide gap is another network, or another part of one: it stays unmatched. Operators that only
+the run has join a neighbour: a repetition joins the operator it repeats, light work the operator it prepares
 or finishes; a heavy operator of a kind that is not around stays unmatched.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from profkit.correlate.executions import StepPair, rows_of
-from profkit.correlate.neighbours import Neighbourhood
+from profkit.correlate.neighbours import HEAVY_CLASSES, Neighbourhood
 from profkit.correlate.placement import (
     NO_COUNTERPART,
     REPLACED,
@@ -28,6 +29,13 @@ from profkit.correlate.placement import (
 from profkit.correlate.sequence import common_sequence
 
 Ints = npt.NDArray[np.int64]
+
+_HEAVY = sorted(HEAVY_CLASSES)
+# The widest operator known is a loss of 45 kernels; attention has three heavy parts (two products and a softmax), with
+# a norm beside it four. A single operator may also be replaced by a loop over its rows, of any width.
+_WIDEST = 64
+_MOST_HEAVY_PARTS = 4
+_SINGLE = 8
 
 
 class SequenceAligner:
@@ -46,7 +54,7 @@ class SequenceAligner:
         )
         self._shapes = _common_codes([ops["input_shapes"].astype(object) for ops in self._frames])
         self._phases = [ops["phase"].astype(object).where(ops["phase"].notna(), "").to_numpy() for ops in self._frames]
-        self._classes = run["op_class"].astype(object).to_numpy()
+        self._classes = [ops["op_class"].astype(object).to_numpy() for ops in self._frames]
 
     def rows(self, pair: StepPair) -> StepRows:
         """Give the rows of one pair of steps."""
@@ -84,8 +92,12 @@ class SequenceAligner:
             agree = ref_keys[1][left] == run_keys[1][right] >= 0
             for side, at in ((ref, left), (run, right)):
                 side.unit[at], side.reason[at] = left, SHAPES_AGREE if agree else SAME_PLACE
-        _pair_gaps(ref, run, ref_at, run_at)
-        around = Neighbourhood(run_keys[0], self._classes[run_rows].tolist(), backward=phase == "backward")
+        heavy = [np.isin(self._classes[at][rows], _HEAVY) for at, rows in enumerate((ref_rows, run_rows))]
+        for gap in _replacements(ref_at, run_at, *heavy):
+            for side, part in zip((ref, run), gap, strict=True):
+                side.unit[part] = gap[0].start
+                side.reason[part] = [REPLACED] * (part.stop - part.start)
+        around = Neighbourhood(run_keys[0], self._classes[1][run_rows].tolist(), backward=phase == "backward")
         around.adopt(run.unit, run.reason)
         return ref, run
 
@@ -95,11 +107,20 @@ def _common_codes(columns: list[pd.Series[str]]) -> list[Ints]:
     return np.split(codes.astype(np.int64), [len(columns[0])])
 
 
-def _pair_gaps(ref: Placement, run: Placement, ref_at: Ints, run_at: Ints) -> None:
-    """Make one unit, in place, of what stands unpaired between the same two pairs on both sides."""
-    bounds = zip([-1, *ref_at], [*ref_at, len(ref.rows)], [-1, *run_at], [*run_at, len(run.rows)], strict=True)
+def _replacements(
+    ref_at: Ints, run_at: Ints, ref_heavy: npt.NDArray[np.bool_], run_heavy: npt.NDArray[np.bool_]
+) -> Iterator[tuple[slice, slice]]:
+    """Give what replaces each other: unpaired on both sides between the same two pairs, one operator and its parts."""
+    if not len(ref_at):
+        return
+    bounds = zip([-1, *ref_at], [*ref_at, len(ref_heavy)], [-1, *run_at], [*run_at, len(run_heavy)], strict=True)
     for ref_from, ref_to, run_from, run_to in bounds:
-        if ref_to - ref_from > 1 and run_to - run_from > 1:
-            for side, first, last in ((ref, ref_from, ref_to), (run, run_from, run_to)):
-                side.unit[first + 1 : last] = ref_from + 1
-                side.reason[first + 1 : last] = [REPLACED] * (last - first - 1)
+        gap = (slice(int(ref_from) + 1, int(ref_to)), slice(int(run_from) + 1, int(run_to)))
+        narrow, wide = sorted(
+            (part.stop - part.start, int(heavy[part].sum()))
+            for heavy, part in zip((ref_heavy, run_heavy), gap, strict=True)
+        )
+        one_operator = 0 < narrow[0] <= _SINGLE and narrow[1] <= 1
+        its_parts = narrow[0] > 0 and wide[0] <= _WIDEST and max(narrow[1], wide[1]) <= _MOST_HEAVY_PARTS
+        if one_operator or (its_parts and min(narrow[1], wide[1]) <= 1):
+            yield gap

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
 _NAME_PARTS = r"^(?:autograd::engine::evaluate_function: |.*/)|-op\d+$"
@@ -52,6 +51,6 @@ def unit_facts(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _counted(shown: pd.DataFrame) -> pd.Series[str]:
     counts = shown.groupby(["unit", "short"], sort=False).size()
-    names = counts.index.get_level_values("short").astype(str)
-    texts = np.where(counts.to_numpy() > 1, names + " x" + counts.astype(str).to_numpy(), names)
-    return pd.Series(texts, index=counts.index).groupby(level="unit", sort=True).agg(", ".join)
+    names = counts.index.get_level_values("short")
+    texts = [str(name) if count == 1 else f"{name} x{count}" for name, count in zip(names, counts, strict=True)]
+    return pd.Series(texts, index=counts.index, dtype=object).groupby(level="unit", sort=True).agg(", ".join)
