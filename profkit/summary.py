@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from profkit.errors import ProfkitError
@@ -25,18 +26,18 @@ def choose_ops(
     Raises:
         ProfkitError: The run has no such step.
     """
-    chosen = ops
+    wanted = np.ones(len(ops), dtype=bool)
     if step is not None:
         known = sorted(int(number) for number in ops["step"].unique() if number >= 0)
         if step not in known:
             listed = ", ".join(map(str, known)) or "none were recorded or could be inferred"
             raise ProfkitError(f"the run has no step {step}", f"steps: {listed}")
-        chosen = chosen[chosen["step"] == step]
+        wanted &= (ops["step"] == step).to_numpy()
     if level is not None:
-        chosen = chosen[chosen["level"] == level]
+        wanted &= (ops["level"] == level).to_numpy()
     if phase is not None:
-        chosen = chosen[chosen["phase"] == phase]
-    return chosen
+        wanted &= (ops["phase"] == phase).to_numpy()
+    return ops if wanted.all() else ops[wanted]
 
 
 def summarise_ops(ops: pd.DataFrame, by: str) -> pd.DataFrame:
@@ -54,8 +55,7 @@ def summarise_ops(ops: pd.DataFrame, by: str) -> pd.DataFrame:
         min_ns, max_ns (int64).
     """
     keys = list(GROUPINGS[by])
-    plain = ops[keys].astype(object)
-    grouped = ops[["dur_ns", "self_ns"]].groupby([plain[key] for key in keys], dropna=False, sort=False)
+    grouped = ops[[*keys, "dur_ns", "self_ns"]].groupby(keys, dropna=False, sort=False, observed=True)
     summary = pd.DataFrame(
         {
             "count": grouped.size(),
@@ -66,5 +66,6 @@ def summarise_ops(ops: pd.DataFrame, by: str) -> pd.DataFrame:
             "max_ns": grouped["dur_ns"].max(),
         }
     ).reset_index()
+    summary = summary.astype(dict.fromkeys(keys, object))
     summary = summary.sort_values(["self_ns", *keys], ascending=[False, *(True for _ in keys)], kind="stable")
     return summary.reset_index(drop=True)

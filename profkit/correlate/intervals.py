@@ -89,8 +89,10 @@ class Enclosing:
         parent = np.full(len(self._order), -1, dtype=np.int64)
         inner = np.flatnonzero(self._parent >= 0)
         parent[self._order[inner]] = self._order[self._parent[inner]]
-        end = self._scale.ends.copy()
-        end[self._order[self._cut]] = self._scale.time_of(self._closes[self._cut])
+        end = self._scale.ends
+        if len(self._cut):
+            end = end.copy()
+            end[self._order[self._cut]] = self._scale.time_of(self._closes[self._cut])
         return Nesting(parent, end, np.sort(self._order[self._cut]))
 
     def innermost(self, time: Int64s, thread: NDArray[np.integer]) -> Int64s:
@@ -100,9 +102,14 @@ class Enclosing:
             time: int64 (m,).
             thread: integer codes (m,), of the same coding as the intervals'.
         """
-        if not len(self._order):
-            return np.full(len(time), -1, dtype=np.int64)
-        place = self._scale.of_points(time, thread)
+        found = np.full(len(time), -1, dtype=np.int64)
+        if len(self._order):
+            for first in range(0, len(time), _ROWS_AT_ONCE):
+                part = slice(first, first + _ROWS_AT_ONCE)
+                found[part] = self._innermost(self._scale.of_points(time[part], thread[part]))
+        return found
+
+    def _innermost(self, place: Int64s) -> Int64s:
         found = np.searchsorted(self._opens, place, side="right") - 1
         while True:
             ended = np.flatnonzero(found >= 0)

@@ -8,9 +8,11 @@ window is carry-over and belongs to nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from profkit.correlate.intervals import Enclosing, Int64s, nearest_ancestor
 from profkit.correlate.torch_host import FORWARD, NO_PHASE, OPTIMIZER, Bools, HostOperators, Objects
@@ -18,6 +20,8 @@ from profkit.errors import ImportIssue, Severity
 from profkit.run import Run, Source
 from profkit.schema import OPS, PHASES
 from profkit.vocabulary import op_classes
+
+_Integer = TypeVar("_Integer", bound=np.integer)
 
 
 def identify_torch(run: Run) -> Run:
@@ -30,13 +34,12 @@ def identify_torch(run: Run) -> Run:
     ops = run.ops.assign(op_class=op_classes(run.ops["op_type"]))
     host = HostOperators(ops, run.spans)
     tasks = _device_tasks(ops, host)
-    phase = np.full(len(ops), NO_PHASE, dtype=np.int64)
-    module = np.full(len(ops), None, dtype=object)
-    forward = np.full(len(ops), -1, dtype=np.int64)
-    parent = np.full(len(ops), -1, dtype=np.int64)
-    self_ns = ops["dur_ns"].to_numpy().copy()
-    phase[host.rows], module[host.rows], self_ns[host.rows] = host.phase, host.module, host.self_ns
-    forward[host.rows], parent[host.rows] = _rows(host.forward, host), _rows(host.parent, host)
+    phase = _of_all_rows(host.phase, host, len(ops), NO_PHASE)
+    module = _of_all_rows(host.module, host, len(ops), -1)
+    forward = _of_all_rows(_rows(host.forward, host), host, len(ops), -1)
+    parent = _of_all_rows(_rows(host.parent, host), host, len(ops), -1)
+    self_ns = _of_all_rows(host.self_ns, host, len(ops), 0)
+    self_ns[tasks.rows] = ops["dur_ns"].to_numpy()[tasks.rows]
     owned = tasks.launcher >= 0
     phase[tasks.rows] = np.where(owned, phase[tasks.launcher], tasks.phase_alone)
     module[tasks.rows] = np.where(owned, module[tasks.launcher], tasks.module_alone)
@@ -50,7 +53,7 @@ def identify_torch(run: Run) -> Run:
         self_ns=self_ns,
         op_class=_op_class(ops, parent, tasks),
         phase=pd.Categorical.from_codes(phase, categories=pd.Index(PHASES)),
-        module=pd.Categorical(module),
+        module=_paths(host.module_paths, module),
         parent=parent,
         launcher=launcher,
         forward_op=forward,
@@ -68,8 +71,8 @@ class _DeviceTasks:
         launcher: int64: row of the launching operator, -1 none or not known.
         launched_ns: int64: when it was launched; its own start where no launch is known.
         carry_over: bool: its launch lies before the recorded window.
-        phase_alone, module_alone: Index into PHASES and module path of a launch outside any operator; -1 and None for
-            tasks without a launch.
+        phase_alone, module_alone: Index into PHASES and module call of a launch outside any operator; -1 for tasks
+            without a launch.
     """
 
     rows: Int64s
@@ -77,7 +80,7 @@ class _DeviceTasks:
     launched_ns: Int64s
     carry_over: Bools
     phase_alone: Int64s
-    module_alone: Objects
+    module_alone: Int64s
 
 
 def _device_tasks(ops: pd.DataFrame, host: HostOperators) -> _DeviceTasks:
@@ -96,8 +99,8 @@ def _device_tasks(ops: pd.DataFrame, host: HostOperators) -> _DeviceTasks:
     place = host.surroundings(time, thread)
     phase_alone = np.full(len(rows), NO_PHASE, dtype=np.int64)
     phase_alone[launched] = np.where(place.in_optimizer, OPTIMIZER, FORWARD)
-    module_alone = np.full(len(rows), None, dtype=object)
-    module_alone[launched] = host.path_of(place.module)
+    module_alone = np.full(len(rows), -1, dtype=np.int64)
+    module_alone[launched] = place.module
     has_launches = tasks["rank"].isin(host.launches["rank"].unique()).to_numpy()
     carry_over = ~launched & (launcher < 0) & tasks["correlation"].notna().to_numpy() & has_launches
     return _DeviceTasks(rows, launcher, launched_ns, carry_over, phase_alone, module_alone)
@@ -116,41 +119,65 @@ def _launch_of(tasks: pd.DataFrame, launches: pd.DataFrame) -> Int64s:
     return np.where(asked["correlation"].notna(), found.fillna(-1), -1).astype(np.int64)
 
 
+def _of_all_rows(values: NDArray[_Integer], host: HostOperators, count: int, otherwise: int) -> NDArray[_Integer]:
+    """Give values of host operators to their rows of `ops`, another value to the other rows."""
+    if len(host.rows) == count:
+        return values
+    spread = np.full(count, otherwise, dtype=values.dtype)
+    spread[host.rows] = values
+    return spread
+
+
 def _rows(positions: Int64s, host: HostOperators) -> Int64s:
     """Turn positions among the host operators into rows of `ops`."""
+    if len(host.rows) and host.rows[-1] == len(host.rows) - 1:
+        return positions
     rows = np.full(len(positions), -1, dtype=np.int64)
     known = positions >= 0
     rows[known] = host.rows[positions[known]]
     return rows
 
 
-def _steps(ops: pd.DataFrame, steps: pd.DataFrame, tasks: _DeviceTasks) -> Int64s:
+def _steps(ops: pd.DataFrame, steps: pd.DataFrame, tasks: _DeviceTasks) -> NDArray[np.int32]:
     """Give the recorded step each row was launched in, -1 outside any and for carry-over.
 
     Where a process marks no steps in time, a row keeps the number that was recorded with it.
     """
     timed = steps[steps["start_ns"].notna().to_numpy() & steps["dur_ns"].notna().to_numpy()]
-    step_rank, rank = timed["rank"].to_numpy(np.int64), ops["rank"].to_numpy(np.int64)
+    step_rank, rank = timed["rank"].to_numpy(), ops["rank"].to_numpy()
     start, dur = timed["start_ns"].to_numpy(np.int64), timed["dur_ns"].to_numpy(np.int64)
-    time = ops["start_ns"].to_numpy().copy()
-    time[tasks.rows] = tasks.launched_ns
+    time = ops["start_ns"].to_numpy()
+    if len(tasks.rows):
+        time = time.copy()
+        time[tasks.rows] = tasks.launched_ns
     found = Enclosing(start, dur, step_rank).innermost(time, rank)
-    step = np.where(np.isin(rank, step_rank), -1, ops["step"].to_numpy(np.int64))
+    step = np.where(np.isin(rank, step_rank), np.int32(-1), ops["step"].to_numpy())
     step[found >= 0] = timed["step"].to_numpy()[found[found >= 0]]
     step[tasks.rows[tasks.carry_over]] = -1
     return step
 
 
-def _op_class(ops: pd.DataFrame, parent: Int64s, tasks: _DeviceTasks) -> pd.Series[str]:
+def _op_class(ops: pd.DataFrame, parent: Int64s, tasks: _DeviceTasks) -> pd.Categorical[str]:
     """Give device rows the class of the nearest operator above their launch that has one, else that of their name."""
-    classes = ops["op_class"].astype(object)
-    classed = nearest_ancestor(parent, classes.notna().to_numpy())
-    above = np.where(tasks.launcher >= 0, classed[tasks.launcher], -1)
-    by_name = op_classes(ops["name"].iloc[tasks.rows]).astype(object).to_numpy()
-    by_operator = np.where(above >= 0, classes.to_numpy()[above], by_name)
-    own = classes.iloc[tasks.rows]
-    classes.iloc[tasks.rows] = own.where(own.notna(), by_operator)
-    return classes.astype(ops["op_class"].dtype)
+    classes = ops["op_class"].cat.codes.to_numpy().copy()
+    if len(tasks.rows):
+        classed = nearest_ancestor(parent, classes >= 0)
+        above = np.where(tasks.launcher >= 0, classed[tasks.launcher], -1)
+        by_name = op_classes(ops["name"].iloc[tasks.rows]).cat.codes.to_numpy()
+        by_operator = np.where(above >= 0, classes[above], by_name)
+        own = classes[tasks.rows]
+        classes[tasks.rows] = np.where(own >= 0, own, by_operator)
+    return pd.Categorical.from_codes(classes, categories=ops["op_class"].cat.categories)
+
+
+def _paths(paths: Objects, call: Int64s) -> pd.Categorical[str]:
+    """Give the module path of each row from its module call, -1 none."""
+    unused = np.ones(len(paths) + 1, dtype=bool)
+    unused[call] = False
+    shown = paths.copy()
+    shown[unused[:-1]] = None
+    code_of_call, distinct = pd.factorize(shown, sort=True)
+    return pd.Categorical.from_codes(np.append(code_of_call, -1)[call], categories=pd.Index(distinct.tolist()))
 
 
 def _with_crossings(sources: tuple[Source, ...], ops: pd.DataFrame, host: HostOperators) -> tuple[Source, ...]:

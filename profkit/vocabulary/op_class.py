@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
+import numpy as np
 import pandas as pd
 
 from profkit.vocabulary.tables import read_table
@@ -107,7 +108,8 @@ def op_classes(op_types: pd.Series[str]) -> pd.Series[str]:
     Returns:
         Categorical of OP_CLASSES with the same index; NA where the type is NA or no fact covers it.
     """
-    distinct = op_types.drop_duplicates().dropna()
-    words = {op_type: op_class(str(op_type)) for op_type in distinct}
-    classes = pd.Categorical(op_types.astype(object).map(words), categories=list(OP_CLASSES))
-    return pd.Series(classes, index=op_types.index, name="op_class")
+    codes, distinct = pd.factorize(op_types)
+    words = [op_class(str(op_type)) for op_type in distinct]
+    classes = np.array([*(-1 if word is None else OP_CLASSES.index(word) for word in words), -1], dtype=np.int8)
+    column = pd.Categorical.from_codes(classes[codes], categories=pd.Index(OP_CLASSES))
+    return pd.Series(column, index=op_types.index, name="op_class")
