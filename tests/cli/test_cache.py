@@ -15,7 +15,8 @@ Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 def write_trace(path: Path) -> None:
     event = {"ph": "X", "cat": "cpu_op", "name": "aten::add", "pid": 1, "tid": 1, "ts": 1, "dur": 1}
-    path.write_text(json.dumps({"schemaVersion": 1, "baseTimeNanoseconds": 1790857026000000000, "traceEvents": [event]}))
+    document = {"schemaVersion": 1, "baseTimeNanoseconds": 1790857026000000000, "traceEvents": [event]}
+    path.write_text(json.dumps(document))
 
 
 def test_what_is_kept_is_listed_and_removed(profkit: Command, tmp_path: Path) -> None:
