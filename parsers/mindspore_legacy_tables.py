@@ -95,11 +95,12 @@ def _split_unit(cell: str) -> tuple[str, str]:
 
 def header_of(path: Path, longest: int = 1 << 16) -> list[str]:
     """Give the cells of a file's first line, or of its first bytes; none if it is no text."""
-    with path.open("rb") as file:
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         first = file.readline(longest)
-    if b"\0" in first:
+    try:
+        return [] if "\0" in first else next(_reader([first]), [])
+    except csv.Error:
         return []
-    return next(_reader([first.decode("utf-8-sig", errors="replace")]), [])
 
 
 def read_table(path: Path, table: str, issues: list[ImportIssue]) -> LegacyTable:
@@ -121,8 +122,8 @@ def read_table(path: Path, table: str, issues: list[ImportIssue]) -> LegacyTable
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         source = _Lines(file)
         reader = _reader(source)
-        next(reader)
         try:
+            next(reader)
             for cells in reader:
                 if len(cells) == len(header):
                     records.append(cells)

@@ -50,7 +50,7 @@ def test_every_recording_is_what_the_table_says(found: dict[str, Row]) -> None:
 def test_a_row_has_rows_or_says_why_not() -> None:
     for path, row in expected().items():
         if row["refusal"]:
-            assert row["refusal"].startswith("it "), path
+            assert row["refusal"].startswith("it"), path
             assert not row["ops"], path
         else:
             counts = [int(row[name] or 0) for name in ("ops", "steps", "memory", "comm", "nodes")]

@@ -284,3 +284,11 @@ def test_a_file_cut_anywhere_gives_a_prefix_or_a_typed_error(
         lost = sum(rows.values()) < sum(len(frame) for frame in whole.frames.values())
         between_lines = content[:length].endswith(b"\n") or content[length:].startswith((b"\n", b"\r"))
         assert not lost or between_lines or parsed.issues, length
+
+
+def test_a_header_with_a_stray_line_end_is_no_traceback(tmp_path: Path) -> None:
+    path = tmp_path / "aicpu_intermediate_0.csv"
+    path.write_bytes(b"serial_number,kernel_type,total_time,run_start\r,run_end\n1,A,1,1,2\n")
+    assert MindSporeLegacyProfile().sniff(path) is None
+    path.write_bytes(b"serial_number,kernel_type,run_start,run_end\r1,A,1,2\r")
+    assert read(path).frames["ops"]["dur_ns"].tolist() == [1_000]
