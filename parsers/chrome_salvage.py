@@ -19,13 +19,16 @@ DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _SEPARATOR = re.compile(rb"[\s,]*")
 # A brace behind which neither the object around it ends nor its next key stands.
 _LIKELY_END = re.compile(rb'\}(?=[\s,]*(?:[^\s,}"]|$))')
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]:,]', re.DOTALL)
+_MARK = re.compile(rb'["{}\[\]:,]')
+# Bounded: the expression engine keeps a place to go back to for each repetition, 16 GiB of them for a hostile name.
+_PART_OF_STRING = re.compile(rb'(?:[^"\\]+|\\.){0,1000}', re.DOTALL)
 _CLOSING = {b"}": b"{", b"]": b"["}
 _REPAIR_TRIALS = 3
 # The repairs search text for places where it may go on; longer events than this are not worth a crafted file's hours.
 _REPAIRED_BYTES = 1 << 16
 _SEARCHES_OF_TEXT = 4
 
+_NOT_UTF8 = Repair("bytes that are not UTF-8 stand in a key, or in a value that is not read", Severity.DATA_LOSS)
 _LOST = Repair("could not be read", Severity.DATA_LOSS)
 _GAP = Repair("bytes between two events are not JSON and were skipped", Severity.DATA_LOSS)
 _SEPARATORS = Repair("commas between events are missing or doubled", Severity.INFO)
@@ -148,7 +151,10 @@ class EventSalvage:
 
     def _decoded(self, text: bytes, byte: int, number: int) -> Any | None:
         try:
-            return self._event.decode(text)
+            event = self._event.decode(text)
+            if not is_utf8(text):
+                self._damage.count(_NOT_UTF8, number, byte)
+            return event
         except msgspec.ValidationError:
             return self._decoded_loosely(text, byte, number)
         except DECODE_ERRORS:
@@ -174,6 +180,17 @@ class EventSalvage:
                 self._damage.count(_ODD_TYPES, number, byte)
                 kept[info.name] = bytes(raw).decode("utf-8", errors="replace")
         return self._event_type(**kept)
+
+
+def is_utf8(text: bytes) -> bool:
+    """Say whether a text is UTF-8 as a whole: the decoder looks only at the strings that it gives."""
+    if text.isascii():
+        return True
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _kept(event: Any, end: int, saved: Salvaged) -> int:
@@ -202,13 +219,26 @@ def _balanced_end(text: bytes, position: int, limit: int) -> int | None:
     """
     open_brackets: list[bytes] = []
     before = b":"
-    for match in _TOKEN.finditer(text, position, limit):
+    place: int | None = position
+    while place is not None and (match := _MARK.search(text, place, limit)):
         token = match.group()
-        if token in (b"{", b"["):
+        place = match.end()
+        if token == b'"':
+            place = _string_end(text, place, limit)
+        elif token in (b"{", b"["):
             if open_brackets and open_brackets[-1] == b"{" and before != b":":
                 return match.start()
             open_brackets.append(token)
         elif token in _CLOSING and (open_brackets.pop() != _CLOSING[token] or not open_brackets):
-            return match.end()
+            return place
         before = token
     return None
+
+
+def _string_end(text: bytes, place: int, limit: int) -> int | None:
+    """Give the place behind the closing quote of a string whose opening quote stands before a place."""
+    while match := _PART_OF_STRING.match(text, place, limit):
+        if match.end() == place:
+            break
+        place = match.end()
+    return place + 1 if text[place : min(place + 1, limit)] == b'"' else None

@@ -19,7 +19,7 @@ from msgspec import Raw
 
 from profkit.errors import Severity, UnreadableInputError
 from profkit.parsers.byte_stream import ByteStream
-from profkit.parsers.chrome_salvage import DECODE_ERRORS, EventSalvage, Salvaged
+from profkit.parsers.chrome_salvage import DECODE_ERRORS, EventSalvage, Salvaged, is_utf8
 from profkit.parsers.damage_log import DamageLog
 from profkit.progress import Progress
 
@@ -183,17 +183,22 @@ class EventWindows:
 
     def _keep_header(self, text: bytes) -> bool:
         try:
-            document = self._document.decode(text)
+            document: Any = self._document.decode(text)
         except DECODE_ERRORS:
             return False
+        if not is_utf8(text):
+            return False
         self._keep_values(document)
+        if document.events:
+            lost = f"a second list traceEvents of {len(document.events):,} events was not read"
+            self.damage.note(Severity.DATA_LOSS, "", lost)
         return True
 
     def _keep_values(self, document: Any) -> None:
         for i, key in enumerate(self._header_keys):
             raw = bytes(getattr(document, f"key_{i}"))
-            if raw:
-                self._keep_value(key, raw)
+            if raw and not self._keep_value(key, raw):
+                self.damage.note(Severity.DATA_LOSS, "", f"the value of {key} beside the events cannot be read")
 
     def _keep_value(self, key: str, raw: bytes) -> bool:
         try:
@@ -214,10 +219,13 @@ class EventWindows:
     def _first_part(self, text: bytes, offset: int) -> tuple[Window, int, bool]:
         """Decode as many whole events as the text holds: the window, the bytes used up, whether the list ended."""
         for cut in _last_cuts(text):
+            part = b"[" + text[: cut.start() + 1] + b"]"
             try:
-                events = self._events.decode(b"[" + text[: cut.start() + 1] + b"]")
+                events = self._events.decode(part)
             except DECODE_ERRORS:
                 continue
+            if not is_utf8(part):
+                break
             return self._numbered(events), cut.end() - 1, False
         saved = self._salvaged(text, offset, final=False)
         return Window(saved.events, saved.numbers), saved.consumed, saved.closed
@@ -230,14 +238,10 @@ class EventWindows:
 
     def _last(self, text: bytes, offset: int) -> Window:
         """Decode the end of the file: the remaining events, the end of the list and the keys behind it."""
-        try:
-            if self.is_object:
-                document: Any = self._document.decode(b'{"traceEvents":[' + text)
-                self._keep_values(document)
-                return self._numbered(document.events)
-            return self._numbered(self._events.decode(b"[" + text))
-        except DECODE_ERRORS:
-            saved = self._salvaged(text, offset, final=True)
+        whole = self._whole_end(text)
+        if whole is not None:
+            return whole
+        saved = self._salvaged(text, offset, final=True)
         if not self._saw_event and not (saved.closed and saved.consumed == 1):
             raise UnreadableInputError(
                 f"{self._path}: no whole trace event in it: damaged, cut or no trace", "record or copy the trace again"
@@ -251,6 +255,19 @@ class EventWindows:
                 severity, f"byte {offset + len(text)}", "the list of events is not closed: the file is cut"
             )
         return Window(saved.events, saved.numbers)
+
+    def _whole_end(self, text: bytes) -> Window | None:
+        """Decode the end of an undamaged file; None if it is damaged, or holds a second list of events."""
+        if not is_utf8(text) or _LIST_KEY.search(text):
+            return None
+        try:
+            if not self.is_object:
+                return self._numbered(self._events.decode(b"[" + text))
+            document: Any = self._document.decode(b'{"traceEvents":[' + text)
+        except DECODE_ERRORS:
+            return None
+        self._keep_values(document)
+        return self._numbered(document.events)
 
     def _numbered(self, events: list[Any]) -> Window:
         first = self._number
