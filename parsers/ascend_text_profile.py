@@ -42,7 +42,7 @@ from profkit.parsers.ascend_run_info import RunInfo, info_files, read_run_info
 from profkit.parsers.ascend_statistics_check import check_counts
 from profkit.parsers.ascend_steps import join_steps, read_step_times, step_at
 from profkit.parsers.ascend_tables import CsvTable, columns_of_header, header_of
-from profkit.parsers.ascend_trace import HostTrace, connections_of, read_trace
+from profkit.parsers.ascend_trace import HostTrace, connections_of, is_ascend_trace, read_trace
 from profkit.parsers.ascend_wait_time import wait_times
 from profkit.parsers.base import Descriptor, Framework, Parsed, Recognition
 from profkit.progress import Progress
@@ -78,9 +78,9 @@ class AscendTextProfile:
     )
 
     def sniff(self, path: Path) -> Recognition | None:
-        """Recognise a run's directory, its ASCEND_PROFILER_OUTPUT, or a single kernel_details.csv by its header."""
+        """Recognise a run's directory, its ASCEND_PROFILER_OUTPUT, a lone kernel_details.csv or a lone trace."""
         if path.is_file():
-            return _sniff_table(path)
+            return _sniff_table(path) or _sniff_trace(path)
         layout = layout_of(path)
         if not layout.files and why_nothing(path) is None:
             return None
@@ -97,7 +97,7 @@ class AscendTextProfile:
         Raises:
             UnreadableInputError: The run was never analysed, or no file gave anything.
         """
-        layout = Layout(path.parent, path.parent, {KERNELS: path}) if path.is_file() else layout_of(path)
+        layout = _lone(path) if path.is_file() else layout_of(path)
         if not layout.files:
             message, hint = why_nothing(path) or ("nothing was recorded", "run the profiler again")
             raise UnreadableInputError(f"{path}: {message}", hint)
@@ -138,6 +138,17 @@ def _sniff_table(path: Path) -> Recognition | None:
     if position is None:
         return None
     return Recognition("its header is that of a kernel_details.csv", (path,))
+
+
+def _sniff_trace(path: Path) -> Recognition | None:
+    if not is_ascend_trace(path):
+        return None
+    return Recognition("a list of events with times as text and the lanes or flows of an Ascend device", (path,))
+
+
+def _lone(path: Path) -> Layout:
+    name = KERNELS if _sniff_table(path) is not None else TRACE
+    return Layout(path.parent, path.parent, {name: path})
 
 
 def _read_files(layout: Layout, progress: Progress) -> _Found:
@@ -181,12 +192,10 @@ def _tell_absent_kernels(layout: Layout, found: _Found) -> None:
     if KERNELS in layout.files:
         return
     kernels = 0 if found.trace is None else int(found.trace.device["is_kernel"].sum())
-    text = "kernel_details.csv is absent (level None, or no device activity): "
-    text += (
-        f"{kernels:,} kernels were taken from the trace, without types, shapes and cores"
-        if kernels
-        else "no device rows"
-    )
+    if kernels:
+        text = f"no kernel_details.csv: {kernels:,} kernels were taken from the trace, without types, shapes and cores"
+    else:
+        text = "no kernel_details.csv (level None, or no device activity): no device rows"
     found.issues.append(ImportIssue(Severity.DATA_LOSS, str(layout.output), "", text))
 
 
@@ -202,7 +211,9 @@ def _attempt(layout: Layout, name: str, found: _Found, read: Callable[[Path], _F
 
 
 def _framework_of(layout: Layout, found: _Found) -> Framework:
-    """Tell the framework from what it writes: the spelling of the step column, or names before kernel names."""
+    """Tell the framework from what it writes: its lane, the spelling of the step column, names before kernel names."""
+    if found.trace is not None and found.trace.framework != "unknown":
+        return found.trace.framework
     if found.kernels is None:
         return "unknown"
     header = header_of(layout.files[KERNELS])

@@ -21,6 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from profkit.errors import ImportIssue
+from profkit.parsers.base import Framework
 from profkit.parsers.chrome_events import Argument, read_events
 from profkit.progress import Progress
 
@@ -30,6 +31,7 @@ else:
     import tomli as tomllib
 
 HOST_LANES = ("MindSpore", "CPU OP", "Python")
+_LANE_FRAMEWORKS: dict[str, Framework] = {"MindSpore": "mindspore", "CPU OP": "mindspore", "Python": "pytorch"}
 DEVICE_LANES = ("Ascend Hardware", "HCCL", "Communication")
 # Start times of one kernel in kernel_details.csv and trace_view.json differ by 1 ns in 1 to 2 of 100 rows.
 _SKEW_NS = 2
@@ -48,7 +50,13 @@ _ARGUMENTS = (
 # Threads of the communication lane: "Group 0 Communication" holds operations, "Plane 1" their parts.
 _GROUP = "Group "
 _STEP = re.compile(r"(?:^|::)ProfilerStep#(\d{1,9})$")
+_SNIFFED = 1 << 16
+_TIME_AS_TEXT = re.compile(rb'"ts"\s*:\s*"\d+(\.\d+)?\s*"')
+_ASCEND_MARK = re.compile(
+    rb'"(Ascend Hardware|Overlap Analysis|CANN|MindSpore|CPU OP|async_npu|HostToDevice|async_task_queue)"'
+)
 _MODULE_FRAME = "nn.Module: "
+_HOST_CATEGORIES = frozenset({"cpu_op", "python_function", "enqueue", "dequeue"})
 _NOT_OPERATORS = frozenset({"python_function", "enqueue", "dequeue"})
 _NO_TENSOR = frozenset({"", "Scalar", "ScalarList", "None", "TensorList"})
 _NUMBER = re.compile(r"-op\d+$")
@@ -64,6 +72,7 @@ class HostTrace:
         steps: step, start_ns, dur_ns of each ProfilerStep.
         device: name, start_ns, dur_ns, stream, connection, row of the device events, ordered by start, and is_kernel:
             whether it is a kernel or a communication operation and no wait, copy or part of an operation.
+        framework: Who wrote the host lanes; unknown without any.
         issues: Repairs and losses.
     """
 
@@ -71,7 +80,21 @@ class HostTrace:
     spans: pd.DataFrame
     steps: pd.DataFrame
     device: pd.DataFrame
+    framework: Framework
     issues: list[ImportIssue]
+
+
+def is_ascend_trace(path: Path) -> bool:
+    """Tell whether a file alone is a trace_view.json: events with times as text, and a mark of an Ascend device.
+
+    The marks may stand at either end: metadata comes first from MindSpore, flows come last from torch_npu.
+    """
+    with path.open("rb") as file:
+        head = file.read(_SNIFFED)
+        if head.lstrip()[:1] not in (b"[", b"{") or _TIME_AS_TEXT.search(head) is None:
+            return False
+        file.seek(max(len(head), path.stat().st_size - _SNIFFED))
+        return _ASCEND_MARK.search(head + file.read(_SNIFFED)) is not None
 
 
 def read_trace(path: Path, progress: Progress) -> HostTrace:
@@ -84,6 +107,8 @@ def read_trace(path: Path, progress: Progress) -> HostTrace:
     events = file.events
     names = events[(events["ph"] == "M") & (events["name"] == "process_name")]
     lane = events["pid"].map(dict(zip(names["pid"], names["process_name"], strict=True))).astype(object)
+    # Exports of parts of a trace lose or mix up the names of lanes; only hosts record these categories.
+    lane = lane.where(lane.isin(DEVICE_LANES) | ~events["cat"].isin(_HOST_CATEGORIES), "Python")
     timed = events["ts_ns"].notna()
     spans = timed & (events["ph"] == "X") & events["dur_ns"].notna()
     host = events[spans & lane.isin(HOST_LANES)]
@@ -97,6 +122,7 @@ def read_trace(path: Path, progress: Progress) -> HostTrace:
         spans=pd.concat(marks, ignore_index=True),
         steps=steps[["step", "start_ns", "dur_ns"]].sort_values("start_ns", ignore_index=True),
         device=_device(device, events),
+        framework=next((_LANE_FRAMEWORKS[name] for name in HOST_LANES if (lane == name).any()), "unknown"),
         issues=file.issues,
     )
 

@@ -257,6 +257,28 @@ def test_kernels_of_the_trace_serve_where_the_table_is_absent(shared: Path, tmp_
     assert (kernels["launcher"] >= 0).all()
 
 
+@pytest.mark.parametrize(
+    ("source", "framework", "kernels"),
+    [
+        ("Ascend_msinsight/test/data/pytorch/text/level0/*_pt/ASCEND_PROFILER_OUTPUT/trace_view.json", "pytorch", 191),
+        ("Ascend_msinsight/test/data/pytorch/text/level1/*_pt/ASCEND_PROFILER_OUTPUT/trace_view.json", "pytorch", 191),
+        ("made_*_semisynthetic/level1_commname/*_ms/ASCEND_PROFILER_OUTPUT/trace_view.json", "mindspore", 191),
+        ("made_*_semisynthetic/level0/*_ms/PROF_*/mindstudio_profiler_output/msprof_*.json", "unknown", 191),
+        ("made_mindspore_2.10_cpu/graph_*_ms/ASCEND_PROFILER_OUTPUT/trace_view.json", "mindspore", 0),
+    ],
+)
+def test_a_lone_trace_tells_framework_operators_and_kernels(
+    shared: Path, tmp_path: Path, source: str, framework: str, kernels: int
+) -> None:
+    (origin,) = (shared / "samples/mindspore_profiler").glob(source)
+    path = tmp_path / "renamed.json"
+    shutil.copyfile(origin, path)
+    run = load(path)
+    assert (run.sources[0].format, run.framework) == ("ascend-text-profile", framework)
+    assert (run.ops["level"] == "device").sum() == kernels
+    assert ((run.ops["level"] == "host").sum() > 0) == (framework != "unknown")
+
+
 def test_counts_that_differ_from_op_statistic_are_told(tmp_path: Path) -> None:
     run = synthetic_run(tmp_path, [kernel(), kernel(), kernel(core="HCCL")])
     statistic = run / OUTPUT / "op_statistic.csv"
