@@ -11,7 +11,7 @@ frame of their own, and profkit.correlate joins them to a profiler trace of the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from json import JSONDecodeError, JSONDecoder
 from pathlib import Path
 from typing import Any
@@ -119,7 +119,7 @@ def _content(path: Path, issues: list[ImportIssue], progress: Progress) -> bytes
     return b"".join(pieces).removeprefix(b"\xef\xbb\xbf")
 
 
-def _raw_nodes(path: Path, content: bytes, issues: list[ImportIssue]) -> tuple[Any, Iterator[bytes] | list[bytes]]:
+def _raw_nodes(path: Path, content: bytes, issues: list[ImportIssue]) -> tuple[Any, Iterable[msgspec.Raw]]:
     """Give the schema's name and the JSON of each node; of a damaged file, the nodes before the damage."""
     try:
         document = msgspec.json.decode(content, type=_Document)
@@ -128,10 +128,10 @@ def _raw_nodes(path: Path, content: bytes, issues: list[ImportIssue]) -> tuple[A
         text = f"the file is cut or no valid JSON: only the nodes before the damage were read ({reason})"
         issues.append(ImportIssue(Severity.DATA_LOSS, str(path), "", text))
         return None, _nodes_before_damage(content)
-    return document.schema, [bytes(node) for node in document.nodes]
+    return document.schema, document.nodes
 
 
-def _nodes_before_damage(content: bytes) -> Iterator[bytes]:
+def _nodes_before_damage(content: bytes) -> Iterator[msgspec.Raw]:
     begin = _NODES.search(content)
     if begin is None:
         return
@@ -144,11 +144,11 @@ def _nodes_before_damage(content: bytes) -> Iterator[bytes]:
             _, end = decoder.raw_decode(text, place)
         except (JSONDecodeError, RecursionError):
             return
-        yield text[place:end].encode()
+        yield msgspec.Raw(text[place:end].encode())
         place = end
 
 
-def _columns_of(raw: bytes) -> dict[str, Any] | None:
+def _columns_of(raw: msgspec.Raw) -> dict[str, Any] | None:
     try:
         return _columns(msgspec.json.decode(raw, type=_Node))
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
