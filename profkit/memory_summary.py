@@ -26,7 +26,7 @@ def memory_peaks(memory: pd.DataFrame) -> pd.DataFrame:
         known = curve[curve[column].notna()]
         highest = known.loc[known.groupby(_KEYS, observed=True, sort=False)[column].idxmax()].set_index(_KEYS)
         peaks[f"peak_{measure}_bytes"] = highest[column].reindex(peaks.index)
-        peaks[f"peak_{measure}_at_ns"] = highest["time_ns"].reindex(peaks.index).astype("Int64")
+        peaks[f"peak_{measure}_at_ns"] = highest["time_ns"].astype("Int64").reindex(peaks.index)
         if measure == "allocated":
             last = known.drop_duplicates(_KEYS, keep="last").set_index(_KEYS)[column]
             peaks["last_allocated_bytes"] = last.reindex(peaks.index)

@@ -23,6 +23,14 @@ SPLIT = ("computing_ns", "communication_ns", "overlapped_ns", "free_ns")
 """The four parts; computing + communication - overlapped + free is the time from the first start to the last end."""
 
 _WHOLE_NUMBERS = ("start_ns", "dur_ns", "busy_ns", *SPLIT, "carry_over_ns", *(f"recorded_{part}" for part in SPLIT))
+_DTYPES = {
+    "rank": "int32",
+    "step": "int32",
+    "rows": "int64",
+    "span": "category",
+    "level": "category",
+    "difference": "category",
+}
 _COLUMNS = ("rank", "span", "step", "level", "rows", *_WHOLE_NUMBERS, "difference")
 # The profilers split the time in a trace of its own, where every interval was rounded to whole ns once more (measured:
 # at most 1 ns an interval); overlap is a difference of two such sums.
@@ -45,10 +53,12 @@ def break_down_steps(run: Run) -> pd.DataFrame:
     """
     ranks = sorted({*run.ops["rank"].unique().tolist(), *run.steps["rank"].unique().tolist()})
     rows = [row for rank in ranks for row in _of_rank(run, rank)]
-    frame = pd.DataFrame(rows, columns=list(_COLUMNS))
-    whole = {name: pd.array(frame[name].to_list(), dtype="Int64") for name in _WHOLE_NUMBERS}
-    fixed = {"rank": "int32", "step": "int32", "rows": "int64", "span": "category", "level": "category"}
-    return frame.assign(**whole, difference=frame["difference"].astype("category")).astype(fixed)
+    # Column by column: a frame of rows would take integers beside a None through float64.
+    columns = {
+        name: pd.array([row.get(name) for row in rows], dtype=_DTYPES.get(name, "Int64"))  # type: ignore[call-overload]
+        for name in _COLUMNS
+    }
+    return pd.DataFrame(columns)
 
 
 def _of_rank(run: Run, rank: int) -> Iterator[dict[str, Any]]:

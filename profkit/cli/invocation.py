@@ -49,6 +49,11 @@ class Invocation:
     fail_on: frozenset[str]
 
     @property
+    def is_read(self) -> bool:
+        """Whether the result is text on stdout: for a person to read, so that it may be shortened if that is said."""
+        return self.out is None and self.form == "text"
+
+    @property
     def cache(self) -> Cache | None:
         """The cache to read through, if one is wanted."""
         return Cache.default() if self.use_cache else None
@@ -88,7 +93,7 @@ class Invocation:
         """
         form = format_of(self.out) if self.out is not None else self.form
         shown = frame
-        if form == "text" and self.out is None and reading:
+        if self.is_read and reading:
             shown = frame[list(reading)]
             self.say(f"{len(reading)} of {len(frame.columns)} columns; --format csv or -o FILE gives all of them")
         self._write(render(shown, form), f"{len(frame):,} rows")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+import pandas as pd
 
 from profkit.cli.invocation import INPUT, Invocation, reads_inputs
 from profkit.errors import ProfkitError
@@ -35,5 +36,14 @@ def command(*, invocation: Invocation, run: Path, curve: bool) -> int:
     if curve:
         invocation.give(memory_curve(loaded.memory))
     else:
-        invocation.give(memory_peaks(loaded.memory), reading=_READING)
+        peaks = memory_peaks(loaded.memory)
+        invocation.give(_that_held_any(peaks, invocation) if invocation.is_read else peaks, reading=_READING)
     return invocation.exit_code({"issues": bool(loaded.issues)})
+
+
+def _that_held_any(peaks: pd.DataFrame, invocation: Invocation) -> pd.DataFrame:
+    """Leave out what never held memory: an Ascend device lists some 70 modules, most of them idle."""
+    held = (peaks[["peak_allocated_bytes", "peak_reserved_bytes"]].fillna(0) > 0).any(axis="columns")
+    if not held.all():
+        invocation.say(f"{int((~held).sum())} components never held any memory; --format csv or -o FILE lists them too")
+    return peaks[held]

@@ -46,17 +46,18 @@ def test_peaks_of_a_cpu_run_are_those_of_its_file(profkit: Command, shared: Path
 
 
 def test_unknown_stays_unknown_and_samples_may_stand_in_any_order() -> None:
+    begin = 1_764_246_877_073_569_641
     memory = MEMORY.from_rows(
         [
-            {"rank": 0, "time_ns": 30, "component": "GE", "allocated_bytes": 5, "source": "synthetic"},
-            {"rank": 0, "time_ns": 10, "component": "GE", "allocated_bytes": 9, "source": "synthetic"},
-            {"rank": 0, "time_ns": 20, "component": "APP", "reserved_bytes": 100, "source": "synthetic"},
+            {"rank": 0, "time_ns": begin + 30, "component": "GE", "allocated_bytes": 5, "source": "synthetic"},
+            {"rank": 0, "time_ns": begin + 10, "component": "GE", "allocated_bytes": 9, "source": "synthetic"},
+            {"rank": 0, "time_ns": begin + 20, "component": "APP", "reserved_bytes": 100, "source": "synthetic"},
         ]
     )
     app, ge = memory_peaks(memory).to_dict("records")
-    assert (app["component"], app["peak_reserved_bytes"], app["peak_reserved_at_ns"]) == ("APP", 100, 20)
+    assert (app["component"], app["peak_reserved_bytes"], app["peak_reserved_at_ns"]) == ("APP", 100, begin + 20)
     assert pd.isna(app["peak_allocated_bytes"])
-    assert (ge["peak_allocated_bytes"], ge["peak_allocated_at_ns"], ge["last_allocated_bytes"]) == (9, 10, 5)
+    assert (ge["peak_allocated_bytes"], ge["peak_allocated_at_ns"], ge["last_allocated_bytes"]) == (9, begin + 10, 5)
     assert pd.isna(ge["peak_reserved_bytes"])
 
 
@@ -122,6 +123,16 @@ def test_one_unknown_size_leaves_the_sum_unknown() -> None:
 )
 def test_the_operation_is_read_from_the_name(name: str, operation: str) -> None:
     assert operation_of(name) == operation
+
+
+def test_text_leaves_out_components_that_held_nothing_and_says_so(profkit: Command, shared: Path) -> None:
+    run = shared / "samples/mindspore_profiler/Ascend_msinsight/test/st/level2/rank_0_ascend_pt"
+    every = rows_of(profkit, "memory", run)
+    held = [row for row in every if row["peak_allocated_bytes"] or row["peak_reserved_bytes"]]
+    assert 0 < len(held) < len(every)
+    shown = profkit("memory", run)
+    assert len(shown.stdout.splitlines()) == len(held) + 2
+    assert f"{len(every) - len(held)} components never held any memory" in shown.stderr
 
 
 @pytest.mark.parametrize("command", ["memory", "comm"])

@@ -215,3 +215,19 @@ def test_a_run_on_the_host_has_busy_time_alone(samples: Path) -> None:
     assert breakdown[list(SPLIT)].isna().all().all()
     # Steps do not overlap and nothing was recorded outside them.
     assert steps["busy_ns"].sum() == of_run(breakdown)["busy_ns"]
+
+
+def test_times_stay_exact_where_some_are_unknown(shared: Path) -> None:
+    breakdown = breakdown_of(shared / "samples/mindspore_profiler/Ascend_msinsight/test/st/level2/rank_0_ascend_pt")
+    assert pd.isna(only_step(breakdown)["start_ns"])
+    # The first kernel starts at 1764246877073569.640 us: a float would make it ...536.
+    assert of_run(breakdown)["start_ns"] == 1_764_246_877_073_569_640
+
+
+def test_a_split_of_the_whole_run_stands_beside_the_run() -> None:
+    """Without a schedule torch_npu leaves the step empty."""
+    begin = 1_764_246_877_073_569_641
+    split = {"computing_ns": 30, "communication_ns": 0, "overlapped_ns": 0, "free_ns": 0}
+    run = synthetic_run([(-1, begin, 30, "matmul")], **split)
+    (row,) = break_down_steps(replace(run, steps=run.steps.assign(step=run.steps["step"] * 0 - 1))).to_dict("records")
+    assert (row["span"], row["start_ns"], row["recorded_computing_ns"], row["difference"]) == ("run", begin, 30, "none")
