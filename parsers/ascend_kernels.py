@@ -107,13 +107,14 @@ def _texts(table: CsvTable, column: str, order: NDArray[np.int64], missing: str 
 
 
 def _kernel_names(names: pd.Series[Any]) -> NDArray[np.object_]:
-    last = {name: str(name).rsplit("/", 1)[-1] for name in names.cat.categories}
-    return names.astype(object).map(last).to_numpy(dtype=object)
+    last = np.array([str(name).rsplit("/", 1)[-1] for name in names.cat.categories], dtype=object)
+    return last[names.cat.codes.to_numpy()] if len(last) else np.zeros(0, dtype=object)
 
 
 def _note_spreadsheet(table: CsvTable) -> None:
-    mangled = pc.fill_null(pc.match_substring_regex(table.texts("start"), "[eE]"), fill_value=False)
-    marked = mangled.to_numpy(zero_copy_only=False)
+    starts = table.texts("start")
+    mangled = pc.or_(pc.match_substring(starts, "e"), pc.match_substring(starts, "E"))
+    marked = pc.fill_null(mangled, fill_value=False).to_numpy(zero_copy_only=False)
     if marked.any():
         table.note(Severity.DATA_LOSS, marked, "start times were rounded by a spreadsheet (1.69512E+15)")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from profkit.errors import ImportIssue, Severity, UnreadableInputError
 from profkit.parsers.exact_time import ExactTimes, exact_nanoseconds
+from profkit.parsers.plain_csv import plain_columns
 from profkit.progress import Progress
 
 if sys.version_info >= (3, 11):
@@ -35,7 +36,8 @@ _RECORDS_AT_ONCE = 50_000
 # A line is read in pieces of this size: a file without line ends must not fill the memory.
 _LONGEST_LINE = 1 << 22
 _LINES_NAMED = 5
-_MISSING = pa.array(["", "N/A"])
+_NOT_AVAILABLE = "N/A"
+_BLANKS = (b" ", b"\t", b"\r", b"\n", b"\v", b"\f", b"\x1c", b"\x1d", b"\x1e", b"\x1f")
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,15 @@ def read_table(path: Path, table: str, progress: Progress) -> CsvTable:
         raise UnreadableInputError(
             f"{path}: the header lacks a column of {required}", f"give the {table}.csv that the profiler wrote"
         )
+    width = len(header_of(path))
+    plain = plain_columns(path, width, list(position.values()), progress)
+    if plain is not None:
+        columns = {name: _known(column) for name, column in zip(position, plain, strict=True)}
+        return CsvTable(path, columns, np.arange(2, len(plain[0]) + 2, dtype=np.int64), [])
+    return _record_by_record(path, position, progress)
+
+
+def _record_by_record(path: Path, position: Mapping[str, int], progress: Progress) -> CsvTable:
     issues: list[ImportIssue] = []
     chunks: dict[str, list[pa.Array]] = {name: [] for name in position}
     lines: list[int] = []
@@ -132,10 +143,12 @@ def read_table(path: Path, table: str, progress: Progress) -> CsvTable:
 
 
 def _known(texts: pa.ChunkedArray) -> pa.Array:
-    stripped = pc.utf8_trim_whitespace(texts.combine_chunks())
-    if isinstance(stripped, pa.ChunkedArray):
-        stripped = pa.concat_arrays(stripped.chunks) if stripped.num_chunks else pa.array([], pa.string())
-    return pc.if_else(pc.is_in(stripped, _MISSING), None, stripped)
+    column = texts.chunk(0) if texts.num_chunks == 1 else pa.concat_arrays(texts.chunks or [pa.array([], pa.string())])
+    written = bytes(column.buffers()[2] or b"")
+    if not written.isascii() or any(blank in written for blank in _BLANKS):
+        column = pc.utf8_trim_whitespace(column)
+    missing = pc.or_(pc.equal(pc.binary_length(column), 0), pc.equal(column, _NOT_AVAILABLE))
+    return pc.if_else(missing, None, column) if pc.any(missing).as_py() else column
 
 
 def _whole_records(path: Path, issues: list[ImportIssue], progress: Progress) -> Iterator[tuple[int, list[str]]]:

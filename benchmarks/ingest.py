@@ -1,0 +1,154 @@
+"""What it costs to read a trace: profkit beside its peers, whole processes, one table a trace.
+
+    python benchmarks/ingest.py --megabytes 100 500
+    python benchmarks/ingest.py --megabytes 1000 --no-peers
+    python benchmarks/ingest.py --rows 1000000
+
+A trace is a recorded one of this repository, replayed until it has the size (see replay.py); the result is synthetic.
+Each reader goes as far as a table of operators summed by name. The peers, in fixed versions, are installed into an
+environment of their own in the cache folder. Nothing else should run on the machine meanwhile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import venv
+from collections.abc import Iterator
+from pathlib import Path
+
+import platformdirs
+from measure import Measurement, measure, table
+from replay import replay
+
+PEERS = ("HolisticTraceAnalysis==0.5.0", "torch-tb-profiler==0.4.3")
+ROOT = Path(__file__).resolve().parent.parent
+KINETO = ROOT / "samples/vit/pytorch/profile/trace.json.gz"
+ASCEND = ROOT / "samples/ascend_synthetic/synthetic_1_20260101000000000_ascend_ms/ASCEND_PROFILER_OUTPUT"
+
+HTA = """
+import sys
+from hta.common.trace import Trace
+trace = Trace(trace_files={0: sys.argv[1]}, trace_dir="/")
+trace.parse_traces(use_multiprocessing=False)
+print(len(trace.get_trace(0).groupby("name")["dur"].agg(["count", "sum"])))
+"""
+TENSORBOARD = """
+import sys, tempfile
+from torch_tb_profiler.profiler.data import RunProfileData
+with tempfile.TemporaryDirectory() as folder:
+    print(len(RunProfileData.parse("worker0", "1", sys.argv[1], folder).op_list_groupby_name))
+"""
+JSON_LOAD = "import json, sys; print(len(json.load(open(sys.argv[1], 'rb'))))"
+PLAIN_READ = """
+import sys
+with open(sys.argv[1], 'rb') as file:
+    print(sum(len(block) for block in iter(lambda: file.read(1 << 20), b'')))
+"""
+PROFKIT_TABLE = """
+import sys
+from pathlib import Path
+from profkit.parsers.ascend_kernels import read_kernels
+from profkit.progress import silent
+print(len(read_kernels(Path(sys.argv[1]), silent).columns["start_ns"]))
+"""
+PANDAS_TABLE = """
+import sys, tomllib
+from importlib.resources import files
+import pandas as pd
+names = tomllib.loads(files("profkit.parsers").joinpath("ascend_columns.toml").read_text())["kernel_details"]["names"]
+known = {spelling for spellings in names.values() for spelling in spellings}
+print(len(pd.read_csv(sys.argv[1], dtype=str, usecols=lambda name: name.strip() in known)))
+"""
+
+
+def peers_python(folder: Path) -> Path:
+    """Give the interpreter of an environment with the peers, made at the first call."""
+    environment = folder / "peers"
+    python = environment / "bin" / "python"
+    marker = environment / "installed.txt"
+    if not marker.is_file() or marker.read_text() != "\n".join(PEERS):
+        venv.create(environment, with_pip=True, clear=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", *PEERS], check=True)
+        marker.write_text("\n".join(PEERS))
+    return python
+
+
+def readers(trace: Path, peers: Path | None, cache: Path) -> Iterator[tuple[str, Measurement]]:
+    """Read a trace in every way."""
+    profkit = [sys.executable, "-m", "profkit", "ops", "--quiet"]
+    environment = {"PROFKIT_CACHE_DIR": str(cache)}
+    yield "profkit, cold", measure([*profkit, "--no-cache", str(trace)])
+    measure([*profkit, str(trace)], environment)
+    yield "profkit, cached", measure([*profkit, str(trace)], environment)
+    if peers is not None:
+        yield PEERS[0].replace("==", " "), measure([str(peers), "-c", HTA, str(trace)])
+        yield PEERS[1].replace("==", " "), measure([str(peers), "-c", TENSORBOARD, str(trace)])
+        yield "json.load", measure([sys.executable, "-c", JSON_LOAD, str(trace)])
+    yield "plain read", measure([sys.executable, "-c", PLAIN_READ, str(trace)])
+
+
+def report(title: str, measured: list[tuple[str, Measurement]]) -> None:
+    """Print one table, with the first row as the measure of the others."""
+    own = measured[0][1]
+    rows = [
+        [
+            name,
+            f"{one.cpu_s:.2f}" if one.exit_code == 0 else f"failed: {one.output}",
+            f"{one.wall_s:.2f}",
+            f"{one.peak_mib:.0f}",
+            f"{one.cpu_s / own.cpu_s:.2f}",
+            f"{one.peak_mib / own.peak_mib:.2f}",
+        ]
+        for name, one in measured
+    ]
+    headers = ["reader", "CPU s", "wall s", "peak RSS MiB", "CPU, ratio", "RSS, ratio"]
+    print(f"\n{title}\n\n{table(rows, headers)}", flush=True)
+
+
+def kernel_table(target: Path, rows: int) -> None:
+    """Repeat the kernels of the synthetic Ascend run until a table has so many rows."""
+    header, *lines = (ASCEND / "kernel_details.csv").read_text(encoding="utf-8").splitlines()
+    with target.open("w", encoding="utf-8", newline="") as file:
+        file.write(header + "\n")
+        for first in range(0, rows, len(lines)):
+            file.write("\n".join(lines[: rows - first]) + "\n")
+
+
+def main() -> None:
+    """Read the command line, make the inputs, measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--megabytes", type=int, nargs="*", default=[], help="sizes of the traces")
+    parser.add_argument("--form", choices=["kineto", "ascend"], default="kineto", help="what the trace is of")
+    parser.add_argument("--source", type=Path, help="another trace to replay")
+    parser.add_argument("--rows", type=int, help="rows of a kernel_details.csv to read")
+    parser.add_argument("--no-peers", action="store_true", help="measure profkit and the plain read alone")
+    parser.add_argument("--peers-python", type=Path, help="interpreter of an environment that has the peers")
+    parser.add_argument("--folder", type=Path, help="for the traces; a temporary one if not given")
+    arguments = parser.parse_args()
+    cache = Path(platformdirs.user_cache_path("profkit-benchmarks", appauthor=False))
+    own_peers = arguments.megabytes and not arguments.no_peers and arguments.form == "kineto"
+    peers = (arguments.peers_python or peers_python(cache)) if own_peers else None
+    source = arguments.source or (KINETO if arguments.form == "kineto" else ASCEND / "trace_view.json")
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as made:
+        folder = Path(made)
+        for megabytes in arguments.megabytes:
+            trace = folder / ("trace.json" if arguments.form == "kineto" else "trace_view.json")
+            written = replay(source, trace, megabytes * 1_000_000)
+            title = f"{arguments.form} trace of {written / 1e6:.0f} MB ({os.cpu_count()} CPUs)"
+            report(title, list(readers(trace, peers, folder / "cache")))
+        if arguments.rows:
+            kernels = folder / "kernel_details.csv"
+            kernel_table(kernels, arguments.rows)
+            measured = [
+                ("profkit, columns with exact times", measure([sys.executable, "-c", PROFKIT_TABLE, str(kernels)])),
+                ("pandas.read_csv, columns as text", measure([sys.executable, "-c", PANDAS_TABLE, str(kernels)])),
+            ]
+            report(f"kernel_details.csv of {arguments.rows:,} rows", measured)
+
+
+if __name__ == "__main__":
+    main()
