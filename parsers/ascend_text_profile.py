@@ -19,6 +19,7 @@ import pandas as pd
 from profkit.errors import ImportIssue, Severity, UnreadableInputError
 from profkit.frame_spec import concatenate
 from profkit.parsers.ascend_communication import read_communication
+from profkit.parsers.ascend_completeness import check_kernels, check_steps
 from profkit.parsers.ascend_kernels import Kernels, read_kernels, type_of_kernel
 from profkit.parsers.ascend_layout import (
     COMMUNICATION,
@@ -74,7 +75,7 @@ class AscendTextProfile:
         clock="unix epoch",
         unit="us with 3 decimals",
         frames=("ops", "spans", "steps", "memory", "comm"),
-        version=2,
+        version=3,
     )
 
     def sniff(self, path: Path) -> Recognition | None:
@@ -143,7 +144,7 @@ def _sniff_table(path: Path) -> Recognition | None:
 def _sniff_trace(path: Path) -> Recognition | None:
     if not is_ascend_trace(path):
         return None
-    return Recognition("a list of events with times as text and the lanes or flows of an Ascend device", (path,))
+    return Recognition("its events have absolute times as text, as only Ascend profilers write them", (path,))
 
 
 def _lone(path: Path) -> Layout:
@@ -171,7 +172,17 @@ def _read_files(layout: Layout, progress: Progress) -> _Found:
     if communication is not None:
         found.communication = communication[0]
         found.issues += communication[1]
+    _check_completeness(layout, found)
     return found
+
+
+def _check_completeness(layout: Layout, found: _Found) -> None:
+    if found.trace is None:
+        return
+    if found.kernels is not None:
+        found.issues += check_kernels(layout.files[KERNELS], found.kernels, found.trace)
+    if found.step_times is not None:
+        found.issues += check_steps(layout.files[STEP_TIMES], found.step_times, found.trace)
 
 
 def _read_memory(layout: Layout, framework: Framework, found: _Found, progress: Progress) -> None:
