@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from itertools import accumulate
 from operator import attrgetter
 from typing import Any
 
@@ -39,8 +38,11 @@ def encoded_texts(values: Sequence[int | str | None]) -> pa.DictionaryArray:
     codes: defaultdict[int | str | None, int] = defaultdict()
     codes.default_factory = codes.__len__
     rows = np.fromiter(map(codes.__getitem__, values), np.int32, len(values))
-    texts = pa.array([None if value is None else str(value) for value in codes], pa.string()).dictionary_encode()
-    return pa.DictionaryArray.from_arrays(pc.take(texts.indices, pa.array(rows)), texts.dictionary)
+    texts: dict[str, int] = {}
+    places = [-1 if value is None else texts.setdefault(str(value), len(texts)) for value in codes]
+    indices = np.array([*places, -1], np.int32)[rows]
+    unknown = indices < 0 if None in codes else None
+    return pa.DictionaryArray.from_arrays(pa.array(indices, mask=unknown), pa.array(list(texts), pa.string()))
 
 
 def plain_texts(values: Sequence[int | str | None]) -> pa.Array:
@@ -58,8 +60,10 @@ def raw_texts(values: Sequence[Raw]) -> pa.Array:
     if not joined.isascii() and not _is_utf8(joined):
         mended = [bytes(value).decode("utf-8", errors="replace") for value in values]
         return _without_nothing(pa.array(mended, pa.string()))
-    ends = np.fromiter(accumulate(map(len, values), initial=0), np.int32, len(values) + 1)
-    present = np.diff(ends) > 0
+    lengths = np.fromiter(map(len, values), np.int32, len(values))
+    ends = np.zeros(len(values) + 1, np.int32)
+    np.cumsum(lengths, out=ends[1:])
+    present = lengths > 0
     bits = None if present.all() else pa.py_buffer(np.packbits(present, bitorder="little"))
     column = pa.StringArray.from_buffers(len(values), pa.py_buffer(ends), pa.py_buffer(joined), bits)
     return _without_nothing(column) if b"null" in joined else column

@@ -183,6 +183,7 @@ class EventBatches:
         columns: dict[str, pa.Array] = {"row": pa.array(numbers), **texts}
         if self._choose is not None:
             chosen = self._choose(pa.table(columns))
+        if self._choose is not None and not chosen.all():
             columns = {name: column.filter(pa.array(chosen)) for name, column in columns.items()}
             fields = {name: list(compress(values, chosen)) for name, values in fields.items()}
             numbers = numbers[chosen]

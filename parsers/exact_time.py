@@ -81,7 +81,7 @@ def plain_decimals(texts: pa.Array, decimals: int) -> NDArray[np.int64] | None:
     offsets = np.frombuffer(offset_buffer, np.int32, len(texts) + 1)
     body = bytes(data)[offsets[0] : offsets[-1]]
     offsets = offsets - offsets[0]
-    before, written = _points(body, offsets)
+    before, written = _points(body, offsets) if b"." in body else _no_points(offsets)
     if body.translate(None, _PLAIN_BYTES) or written.max(initial=0) > decimals:
         return None
     digits = pa.py_buffer(body.replace(b".", b""))
@@ -91,6 +91,10 @@ def plain_decimals(texts: pa.Array, decimals: int) -> NDArray[np.int64] | None:
     except pa.ArrowInvalid:
         return None
     return _scaled(values, decimals - written)
+
+
+def _no_points(offsets: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    return np.zeros(len(offsets), np.int32), np.zeros(len(offsets) - 1, np.int64)
 
 
 def _points(body: bytes, offsets: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:

@@ -61,7 +61,8 @@ class GrowingIntegers:
             self._values, self._unknown = GrowingNumbers(np.int64), GrowingNumbers(np.bool_)
             self._values.append(np.zeros(before, np.int64))
             self._unknown.append(np.ones(before, np.bool_))
-        self._values.append(pc.fill_null(values, 0).to_numpy(zero_copy_only=False))
+        known = pc.fill_null(values, 0) if values.null_count else values
+        self._values.append(known.to_numpy())
         self._unknown.append(values.is_null().to_numpy(zero_copy_only=False))
 
     def finish(self) -> pd.arrays.IntegerArray:
@@ -103,7 +104,8 @@ class GrowingCodes(Generic[Key]):
 
 def codes_of(texts: pa.DictionaryArray) -> NDArray[np.int32]:
     """Give the place of each row's text in the dictionary, -1 for null."""
-    codes: NDArray[np.int32] = pc.fill_null(texts.indices, -1).to_numpy(zero_copy_only=False)
+    indices = pc.fill_null(texts.indices, -1) if texts.null_count else texts.indices
+    codes: NDArray[np.int32] = indices.to_numpy()
     return codes
 
 

@@ -33,6 +33,7 @@ STEP_NAME = re.compile(r"ProfilerStep#(\d{1,9})")
 _MODULE_PREFIX = "nn.Module: "
 _UNKNOWN_NAME = "unknown"
 _NAMES_REMEMBERED = 1 << 16
+_LARGEST_LOOKUP = 1 << 14
 
 _NO_TIME = Repair("no start or no duration: left out", Severity.DATA_LOSS)
 _BEYOND = Repair("the time is beyond int64 nanoseconds: left out", Severity.DATA_LOSS)
@@ -147,8 +148,21 @@ def _pairs(first: pa.DictionaryArray, second: pa.DictionaryArray) -> tuple[list[
     """Give the distinct pairs of two texts and the place of each row's pair among them."""
     firsts, seconds = [*first.dictionary.to_pylist(), None], [*second.dictionary.to_pylist(), None]
     combined = (codes_of(first) % len(firsts)) * len(seconds) + codes_of(second) % len(seconds)
-    distinct, codes = np.unique(combined, return_inverse=True)
-    return [(firsts[i // len(seconds)], seconds[i % len(seconds)]) for i in distinct.tolist()], codes.astype(np.int32)
+    distinct, codes = _distinct(combined, len(firsts) * len(seconds))
+    return [(firsts[i // len(seconds)], seconds[i % len(seconds)]) for i in distinct.tolist()], codes
+
+
+def _distinct(numbers: NDArray[np.integer], limit: int) -> tuple[NDArray[np.integer], Codes]:
+    """Give the distinct numbers below a limit and the place of each number among them.
+
+    Small ones are looked up instead of sorted.
+    """
+    if limit > _LARGEST_LOOKUP:
+        distinct, places = np.unique(numbers, return_inverse=True)
+        return distinct, places.astype(np.int32)
+    present = np.zeros(limit, np.int32)
+    present[numbers] = 1
+    return np.flatnonzero(present), (np.cumsum(present, dtype=np.int32) - 1)[numbers]
 
 
 class EventCollector:
