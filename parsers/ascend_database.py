@@ -68,6 +68,7 @@ class AscendDatabase:
         clock="unix epoch",
         unit="ns",
         frames=("ops", "spans", "steps", "memory", "comm"),
+        version=2,
     )
 
     def sniff(self, path: Path) -> Recognition | None:

@@ -17,7 +17,7 @@ import pandas as pd
 from profkit.errors import Severity
 from profkit.parsers.ascend_database_file import Database, Rows
 from profkit.parsers.ascend_kernels import type_of_kernel
-from profkit.parsers.ascend_trace import tensors_of, type_of_host_event
+from profkit.parsers.ascend_trace import is_annotation_name, tensors_of, type_of_host_event
 from profkit.parsers.ascend_wait_time import wait_times
 
 _COMMUNICATION_CORE = "COMMUNICATION"
@@ -138,13 +138,19 @@ def read_host_side(database: Database, device_rows: pd.DataFrame) -> HostSide:
     host = _host_rows(database)
     is_operator = ~host["kind"].isin(_NOT_OPERATORS) & ~host["name"].str.contains(_STEP_NAME)
     is_module = (host["kind"] == "trace") & host["name"].str.startswith(_MODULE_FRAME)
-    operators = host[is_operator].sort_values(["start_ns", "dur_ns"], ascending=[True, False], kind="stable")
+    is_annotation = is_operator & is_annotation_name(host["name"])
+    operators = host[is_operator & ~is_annotation].sort_values(
+        ["start_ns", "dur_ns"], ascending=[True, False], kind="stable"
+    )
     calls = _runtime_calls(database)
     linked = _linked(database, operators, device_rows, calls)
     others = calls[calls["correlation"].isin(device_rows["correlation"].dropna())]
     others = others[~others["correlation"].isin(linked["correlation"])].drop_duplicates("correlation")
     modules = host[is_module].assign(correlation=pd.NA, kind="module")
-    spans = pd.concat([modules, linked.assign(kind="launch"), others.assign(kind="launch")], ignore_index=True)
+    annotations = host[is_annotation].assign(correlation=pd.NA, kind="annotation")
+    spans = pd.concat(
+        [modules, annotations, linked.assign(kind="launch"), others.assign(kind="launch")], ignore_index=True
+    )
     kept = ["start_ns", "dur_ns", "thread", "kind", "name", "correlation", "row"]
     dropped = ["kind", "connection"]
     return HostSide(

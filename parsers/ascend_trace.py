@@ -22,7 +22,9 @@ from numpy.typing import NDArray
 
 from profkit.errors import ImportIssue
 from profkit.parsers.base import Framework
+from profkit.parsers.byte_stream import first_bytes
 from profkit.parsers.chrome_events import Argument, read_events
+from profkit.parsers.kineto_facts import kineto_facts
 from profkit.progress import Progress
 
 if sys.version_info >= (3, 11):
@@ -50,11 +52,11 @@ _ARGUMENTS = (
 # Threads of the communication lane: "Group 0 Communication" holds operations, "Plane 1" their parts.
 _GROUP = "Group "
 _STEP = re.compile(r"(?:^|::)ProfilerStep#(\d{1,9})$")
-_SNIFFED = 1 << 16
-_TIME_AS_TEXT = re.compile(rb'"ts"\s*:\s*"\d+(\.\d+)?\s*"')
-_ASCEND_MARK = re.compile(
-    rb'"(Ascend Hardware|Overlap Analysis|CANN|MindSpore|CPU OP|async_npu|HostToDevice|async_task_queue)"'
-)
+_FEW_BYTES = 64
+_BEFORE_JSON = b"\xef\xbb\xbf \t\r\n"
+# Microseconds since the epoch: 13 digits and more since 1970-04.
+_TIME_AS_TEXT = re.compile(rb'"ts"\s*:\s*"\d{13,19}(\.\d+)?\s*"')
+_LANE = re.compile(rb'"(Ascend Hardware|Overlap Analysis|CANN|MindSpore|CPU OP)"')
 _MODULE_FRAME = "nn.Module: "
 _HOST_CATEGORIES = frozenset({"cpu_op", "python_function", "enqueue", "dequeue"})
 _NOT_OPERATORS = frozenset({"python_function", "enqueue", "dequeue"})
@@ -85,16 +87,14 @@ class HostTrace:
 
 
 def is_ascend_trace(path: Path) -> bool:
-    """Tell whether a file alone is a trace_view.json: events with times as text, and a mark of an Ascend device.
+    """Tell whether a file alone is a trace_view.json (or msprof_*.json), also packed by gzip.
 
-    The marks may stand at either end: metadata comes first from MindSpore, flows come last from torch_npu.
+    No other profiler writes a bare list of events with absolute times as text; in an object a lane's name must tell.
     """
-    with path.open("rb") as file:
-        head = file.read(_SNIFFED)
-        if head.lstrip()[:1] not in (b"[", b"{") or _TIME_AS_TEXT.search(head) is None:
-            return False
-        file.seek(max(len(head), path.stat().st_size - _SNIFFED))
-        return _ASCEND_MARK.search(head + file.read(_SNIFFED)) is not None
+    if first_bytes(path, _FEW_BYTES).lstrip(_BEFORE_JSON)[:1] not in (b"[", b"{"):
+        return False
+    text = first_bytes(path).lstrip(_BEFORE_JSON)
+    return _TIME_AS_TEXT.search(text) is not None and (text.startswith(b"[") or _LANE.search(text) is not None)
 
 
 def read_trace(path: Path, progress: Progress) -> HostTrace:
@@ -116,14 +116,29 @@ def read_trace(path: Path, progress: Progress) -> HostTrace:
     flows = events[timed & events["ph"].isin(["s", "f"])]
     steps = _steps(host)
     is_operator = ~host["cat"].isin(_NOT_OPERATORS) & ~host.index.isin(steps.index)
-    marks = [_step_spans(steps), _module_spans(host), _launch_spans(flows, device)]
+    is_annotation = is_operator & is_annotation_name(host["name"])
+    annotations = host[is_annotation]
+    marks = [
+        _step_spans(steps),
+        _module_spans(host),
+        _span_frame(annotations, "annotation", annotations["name"]),
+        _launch_spans(flows, device),
+    ]
     return HostTrace(
-        operators=_operators(host[is_operator]),
+        operators=_operators(host[is_operator & ~is_annotation]),
         spans=pd.concat(marks, ignore_index=True),
         steps=steps[["step", "start_ns", "dur_ns"]].sort_values("start_ns", ignore_index=True),
         device=_device(device, events),
         framework=next((_LANE_FRAMEWORKS[name] for name in HOST_LANES if (lane == name).any()), "unknown"),
         issues=file.issues,
+    )
+
+
+def is_annotation_name(names: pd.Series[Any]) -> pd.Series[Any]:
+    """Mark the host events that are annotations of PyTorch (Optimizer.step#...): torch_npu files them as operators."""
+    pattern = kineto_facts().annotation_name
+    return (
+        names.astype(object).map({name: pattern.match(str(name)) is not None for name in names.unique()}).astype(bool)
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import os
 import shutil
@@ -277,6 +278,25 @@ def test_a_lone_trace_tells_framework_operators_and_kernels(
     assert (run.sources[0].format, run.framework) == ("ascend-text-profile", framework)
     assert (run.ops["level"] == "device").sum() == kernels
     assert ((run.ops["level"] == "host").sum() > 0) == (framework != "unknown")
+    path.unlink()
+    packed = tmp_path / "renamed.json.gz"
+    packed.write_bytes(gzip.compress(origin.read_bytes(), 1))
+    assert len(load(packed).ops) == len(run.ops)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[{"ph": "X", "cat": "cpu_op", "name": "aten::add", "ts": "1.5", "dur": 1}]',
+        '[{"ph": "X", "cat": "cpu_op", "name": "aten::add", "ts": 1736408883704643.212, "dur": 1}]',
+        '{"traceEvents": [{"ph": "X", "cat": "cpu_op", "name": "aten::add", "ts": "1736408883704643.212", "dur": 1}]}',
+        "1736408883704643.212",
+        "",
+    ],
+)
+def test_traces_of_others_are_left_to_their_parsers(tmp_path: Path, text: str) -> None:
+    (tmp_path / "trace.json").write_text(text)
+    assert AscendTextProfile().sniff(tmp_path / "trace.json") is None
 
 
 def test_counts_that_differ_from_op_statistic_are_told(tmp_path: Path) -> None:
