@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import random
 import shutil
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 
@@ -292,3 +294,27 @@ def test_a_header_with_a_stray_line_end_is_no_traceback(tmp_path: Path) -> None:
     assert MindSporeLegacyProfile().sniff(path) is None
     path.write_bytes(b"serial_number,kernel_type,run_start,run_end\r1,A,1,2\r")
     assert read(path).frames["ops"]["dur_ns"].tolist() == [1_000]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["aicpu_intermediate_1.csv", "hccl_raw_6.csv", "framework_raw_1.csv", "ascend_timeline_display_0.json"],
+)
+def test_changed_bytes_never_end_in_a_traceback(shared: Path, tmp_path: Path, name: str) -> None:
+    """Synthetic damage: bytes changed, removed, doubled and put in, the same ones at every run."""
+    content = next((shared / "samples/mindspore_profiler").rglob(name)).read_bytes()
+    (tmp_path / "output_timeline_data_1.txt").write_text("op_name, stream_id, start_time(ms), duration(ms)\nA,1,2,3\n")
+    chance = random.Random(name)
+    path = tmp_path / name
+    parser = MindSporeLegacyProfile()
+    for _ in range(60):
+        damaged = bytearray(content)
+        for _ in range(chance.randint(1, 5)):
+            place = chance.randrange(len(damaged))
+            odd = chance.choice([b'"', b",", b"\r", b"\0", b"\xff", b"9" * 20, b"-", b"nan", b"[[", damaged[:40]])
+            damaged[place : place + chance.randint(0, 9)] = odd
+        path.write_bytes(damaged)
+        for file in tmp_path.iterdir():
+            if parser.sniff(file) is not None:
+                with suppress(ProfkitError):
+                    parser.read(file, silent)
