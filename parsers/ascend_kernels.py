@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from profkit.errors import ImportIssue, Severity
 from profkit.parsers.ascend_tables import CsvTable, read_table
-from profkit.parsers.exact_time import MICROSECONDS, NANOSECONDS
+from profkit.parsers.exact_time import MICROSECONDS
 from profkit.progress import Progress
 
 COMMUNICATION_CORES = ("HCCL", "COMMUNICATION")
@@ -29,6 +29,7 @@ _COLLECTIVE = re.compile(r"^(hcom_[A-Za-z]+_)")
 _NUMBERED = re.compile(r"(_\d+)+$")
 _TRAILING_NUMBER = re.compile(r"(?<![V\d])\d+$")
 _NAMED_OTHERWISE = {"memset": "MemSet", "DSASTATELESSGENBITMASK": "DSAStatelessGenBitMask"}
+_YEAR_2000_NS = 946_684_800 * 10**9
 # Written for "none" by CANN 6.
 _NO_TYPE = "0"
 
@@ -60,17 +61,21 @@ def read_kernels(path: Path, progress: Progress) -> Kernels:
     starts = table.times("start", MICROSECONDS)
     durations = table.times("duration", MICROSECONDS)
     waits = table.times("wait", MICROSECONDS)
-    steps = table.times("step", NANOSECONDS)
+    steps = table.small_numbers("step")
     _note_spreadsheet(table)
     known = starts.known & durations.known
     if not known.all():
         table.note(Severity.DATA_LOSS, ~known, "kernels without a start or a duration were refused")
+    shifted = known & _is_far_before(starts.ns, known)
+    if shifted.any():
+        table.note(Severity.DATA_LOSS, shifted, "the start is years before the others, as of shifted cells: refused")
+        known &= ~shifted
     order = np.flatnonzero(known)
     order = order[np.argsort(starts.ns[order], kind="stable")]
     names = _texts(table, "name", order, missing="")
     types, typed = _types(table, order, names)
     columns: dict[str, Any] = {
-        "step": np.where(steps.known & (steps.ns < 2**31), steps.ns, -1)[order].astype(np.int32),
+        "step": steps[order].astype(np.int32),
         "start_ns": starts.ns[order],
         "dur_ns": durations.ns[order],
         "self_ns": durations.ns[order],
@@ -86,6 +91,13 @@ def read_kernels(path: Path, progress: Progress) -> Kernels:
     }
     columns["wait_ns"][~waits.known[order]] = pd.NA
     return Kernels(columns, _kernel_names(names), typed, table.issues)
+
+
+def _is_far_before(starts: NDArray[np.int64], known: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Mark starts that are no times of a run whose middle one is on the epoch: shifted cells put durations there."""
+    if not known.any() or np.median(starts[known]) < _YEAR_2000_NS:
+        return np.zeros(len(starts), dtype=bool)
+    return starts < _YEAR_2000_NS
 
 
 def is_communication(columns: dict[str, Any]) -> NDArray[np.bool_]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from profkit.errors import ImportIssue
 from profkit.parsers.ascend_tables import read_table
-from profkit.parsers.exact_time import MICROSECONDS, NANOSECONDS
+from profkit.parsers.exact_time import MICROSECONDS
 from profkit.progress import Progress
 
 # Column of the file -> column of schema.STEPS. Stage and Bubble are left out: MindSpore and torch_npu mean different
@@ -33,8 +33,7 @@ def read_step_times(path: Path, progress: Progress) -> tuple[pd.DataFrame, list[
         UnreadableInputError: The header lacks the step or the computing time.
     """
     table = read_table(path, "step_trace_time", progress)
-    steps = table.times("step", NANOSECONDS)
-    columns: dict[str, object] = {"step": np.where(steps.known & (steps.ns < 2**31), steps.ns, -1)}
+    columns: dict[str, object] = {"step": table.small_numbers("step")}
     for recorded, column in _TIMES.items():
         times = table.times(recorded, MICROSECONDS)
         values = pd.array(times.ns, dtype="Int64")

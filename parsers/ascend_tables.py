@@ -15,7 +15,7 @@ from functools import cache
 from importlib.resources import files
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 import pyarrow as pa
@@ -23,8 +23,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from profkit.errors import ImportIssue, Severity, UnreadableInputError
-from profkit.parsers.exact_time import ExactTimes, exact_nanoseconds
+from profkit.parsers.exact_time import NANOSECONDS, ExactTimes, exact_nanoseconds
 from profkit.parsers.plain_csv import plain_columns
+from profkit.parsers.text_lines import note_cut
 from profkit.progress import Progress
 
 if sys.version_info >= (3, 11):
@@ -36,6 +37,7 @@ _RECORDS_AT_ONCE = 50_000
 # A line is read in pieces of this size: a file without line ends must not fill the memory.
 _LONGEST_LINE = 1 << 22
 _LINES_NAMED = 5
+_SMALL = 2**31
 _NOT_AVAILABLE = "N/A"
 _BLANKS = (b" ", b"\t", b"\r", b"\n", b"\v", b"\f", b"\x1c", b"\x1d", b"\x1e", b"\x1f")
 
@@ -67,6 +69,16 @@ class CsvTable:
         if times.unreadable.any():
             self.note(Severity.DATA_LOSS, times.unreadable, f"column {name} is no number within int64: unknown")
         return times
+
+    def small_numbers(self, name: str) -> NDArray[np.int64]:
+        """Give a column of whole numbers below 2^31, -1 where unknown, and note the cells that are none."""
+        texts = self.texts(name)
+        numbers = exact_nanoseconds(texts, NANOSECONDS)
+        fits = numbers.known & ~numbers.rounded & (numbers.ns >= -1) & (numbers.ns < _SMALL)
+        odd = texts.is_valid().to_numpy(zero_copy_only=False) & ~fits
+        if odd.any():
+            self.note(Severity.DATA_LOSS, odd, f"column {name} is no whole number below 2^31: unknown")
+        return np.where(fits, numbers.ns, -1)
 
     def note(self, severity: Severity, rows: NDArray[np.bool_], text: str) -> None:
         """Add one issue for the marked records, with their count and first lines."""
@@ -115,22 +127,31 @@ def read_table(path: Path, table: str, progress: Progress) -> CsvTable:
     Raises:
         UnreadableInputError: The header lacks a required column.
     """
-    position = columns_of_header(header_of(path), table)
+    header = header_of(path)
+    position = columns_of_header(header, table)
     if position is None:
         required = ", ".join(_tables()[table]["names"][name][0] for name in _tables()[table]["required"])
         raise UnreadableInputError(
             f"{path}: the header lacks a column of {required}", f"give the {table}.csv that the profiler wrote"
         )
-    width = len(header_of(path))
-    plain = plain_columns(path, width, list(position.values()), progress)
+    issues = _doubled_columns(path, header, position)
+    plain = plain_columns(path, len(header), list(position.values()), progress)
     if plain is not None:
         columns = {name: _known(column) for name, column in zip(position, plain, strict=True)}
-        return CsvTable(path, columns, np.arange(2, len(plain[0]) + 2, dtype=np.int64), [])
-    return _record_by_record(path, position, progress)
+        return CsvTable(path, columns, np.arange(2, len(plain[0]) + 2, dtype=np.int64), issues)
+    return _record_by_record(path, position, issues, progress)
 
 
-def _record_by_record(path: Path, position: Mapping[str, int], progress: Progress) -> CsvTable:
-    issues: list[ImportIssue] = []
+def _doubled_columns(path: Path, header: Sequence[str], position: Mapping[str, int]) -> list[ImportIssue]:
+    names = [cell.strip() for cell in header]
+    doubled = [names[place] for place in position.values() if names.count(names[place]) > 1]
+    text = f"columns of one name stand twice, the first one was read: {', '.join(doubled)}"
+    return [ImportIssue(Severity.DATA_LOSS, str(path), "line 1", text)] if doubled else []
+
+
+def _record_by_record(
+    path: Path, position: Mapping[str, int], issues: list[ImportIssue], progress: Progress
+) -> CsvTable:
     chunks: dict[str, list[pa.Array]] = {name: [] for name in position}
     lines: list[int] = []
     records = _whole_records(path, issues, progress)
@@ -154,36 +175,70 @@ def _known(texts: pa.ChunkedArray) -> pa.Array:
 def _whole_records(path: Path, issues: list[ImportIssue], progress: Progress) -> Iterator[tuple[int, list[str]]]:
     """Give (line, cells) of each record after the header that has as many cells as the header."""
     misfits: list[int] = []
-    size = max(path.stat().st_size, 1)
+    swallowing: list[int] = []
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        reader = csv.reader(_lines(file, path, size, progress))
+        lines = _Lines(file, path, progress)
+        reader = csv.reader(lines)
         width = len(next(reader))
         begins = reader.line_num + 1
         try:
             for cells in reader:
-                if len(cells) == width:
-                    yield begins, cells
-                elif cells:
-                    misfits.append(begins)
+                if len(cells) != width:
+                    misfits += [begins] if cells else []
+                elif reader.line_num > begins and _swallows_records(cells):
+                    swallowing.append(begins)
+                else:
+                    yield begins, cells if lines.ended else [*cells[:-1], ""]
                 begins = reader.line_num + 1
         except csv.Error as error:
             issues.append(
                 ImportIssue(Severity.DATA_LOSS, str(path), f"line {begins}", f"not read from here on: {error}")
             )
-    if misfits:
-        text = "records with another number of cells than the header were refused"
-        issues.append(_issue(path, Severity.DATA_LOSS, misfits, text))
+    losses = {
+        "records with another number of cells than the header were refused": misfits,
+        "records with a cell that holds whole records were refused: a quote is missing": swallowing,
+        "bytes that are no text were replaced by U+FFFD": lines.replaced,
+    }
+    issues += [_issue(path, Severity.DATA_LOSS, places, text) for text, places in losses.items() if places]
+    if not lines.ended:
+        note_cut(path, reader.line_num, issues, "its last cell was taken as unknown")
 
 
-def _lines(file: Any, path: Path, size: int, progress: Progress) -> Iterator[str]:
-    read = reported = 0
-    while line := file.readline(_LONGEST_LINE):
-        read += len(line)
-        if read - reported > 1 << 24:
-            reported = read
-            progress("reading", path.name, min(read / size, 1.0))
-        # Before Python 3.11 the csv module stops at a NUL.
-        yield line.replace("\0", "\ufffd") if "\0" in line else line
+def _swallows_records(cells: Sequence[str]) -> bool:
+    """Say whether a cell that spans lines has as many commas as a record."""
+    return any("\n" in cell and cell.count(",") >= len(cells) - 1 for cell in cells)
+
+
+class _Lines:
+    """Lines of a text file.
+
+    Attributes:
+        ended: Whether the line given last has an end.
+        replaced: Lines with bytes that are no text, from 1.
+    """
+
+    def __init__(self, file: TextIO, path: Path, progress: Progress) -> None:
+        self._file = file
+        self._path = path
+        self._progress = progress
+        self.ended = True
+        self.replaced: list[int] = []
+
+    def __iter__(self) -> Iterator[str]:
+        size = max(self._path.stat().st_size, 1)
+        number = read = reported = 0
+        while line := self._file.readline(_LONGEST_LINE):
+            number += 1
+            read += len(line)
+            if read - reported > 1 << 24:
+                reported = read
+                self._progress("reading", self._path.name, min(read / size, 1.0))
+            # Before Python 3.11 the csv module stops at a NUL.
+            line = line.replace("\0", "\ufffd")
+            if "\ufffd" in line:
+                self.replaced.append(number)
+            self.ended = line.endswith(("\n", "\r"))
+            yield line
 
 
 def _issue(path: Path, severity: Severity, lines: list[int], text: str) -> ImportIssue:

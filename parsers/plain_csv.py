@@ -1,7 +1,7 @@
 """CSV files without surprises read as columns at once; for any other the caller reads record by record.
 
-A file is plain if every line is one record with as many cells as the header: then the line of a record follows from its
-number. It is four times faster than a loop over records, and gives the same cells.
+A file is plain if every line is ended and is one record with as many cells as the header: then the line of a record
+follows from its number. It is four times faster than a loop over records, and gives the same cells.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def plain_columns(path: Path, width: int, wanted: Sequence[int], progress: Progr
 
 
 def _lines(path: Path) -> int | None:
-    """Count the lines of a file; None if it holds a NUL or a carriage return that ends no line."""
+    """Count the lines of a file; None if it holds a NUL, a carriage return that ends no line, or a line without end."""
     count, last = 0, b"\n"
     with path.open("rb") as file:
         while block := file.read(_BLOCK_BYTES):
@@ -63,4 +63,4 @@ def _lines(path: Path) -> int | None:
                 return None
             count += block.count(b"\n")
             last = block[-1:]
-    return None if last == b"\r" else count + (last != b"\n")
+    return count if last == b"\n" else None

@@ -505,7 +505,7 @@ def test_text_oddities_of_the_writers(tmp_path: Path) -> None:
     ]
     assert kernels["start_ns"].tolist() == wanted
     assert values(kernels, "name") == ["A", "B", "C\ufffd", "multi\nline", "nul\ufffdbyte"]
-    assert parsed.issues == ()
+    assert [issue.where for issue in parsed.issues] == ["lines 4, 7"]
 
 
 def test_rows_without_times_and_spreadsheet_times_are_told(tmp_path: Path) -> None:
