@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -34,6 +35,7 @@ _ASCEND_FOLDER = "ASCEND_PROFILER_OUTPUT"
 _EVALUATE_PREFIX = "autograd::engine::evaluate_function: "
 _INT64 = np.iinfo(np.int64)
 _INT32 = np.iinfo(np.int32)
+_Integer = TypeVar("_Integer", bound=np.integer)
 _SPAN_KINDS = ("module", "annotation", "launch", "step")
 _REPEATED_STEP = Repair("a ProfilerStep of the same number stands before: ignored", Severity.DATA_LOSS)
 _LEFT_OUT_NAMED = 6
@@ -150,8 +152,8 @@ class _Reading:
         texts = [input_text(*record) for record in ops.input_records]
         return OPS.build(
             {
-                "rank": np.full(len(ops), self._rank, dtype=np.int32),
-                "step": np.full(len(ops), -1, dtype=np.int32),
+                "rank": _repeated(np.int32(self._rank), len(ops)),
+                "step": _repeated(np.int32(-1), len(ops)),
                 "level": pd.Categorical.from_codes(device.astype(np.int8), categories=pd.Index(["host", "device"])),
                 "start_ns": ops.start_ns,
                 "dur_ns": ops.dur_ns,
@@ -160,9 +162,9 @@ class _Reading:
                 "stream": categorical(np.where(device, ops.lane, -1), self._lane_texts(ops, device=True)),
                 "name": categorical(ops.name, ops.names),
                 "op_type": self._op_types(),
-                "parent": np.full(len(ops), -1, dtype=np.int64),
+                "parent": _repeated(np.int64(-1), len(ops)),
                 "launcher": self._named_launchers(),
-                "forward_op": np.full(len(ops), -1, dtype=np.int64),
+                "forward_op": _repeated(np.int64(-1), len(ops)),
                 "carry_over": np.zeros(len(ops), dtype=bool),
                 "correlation": _only(ops.integers["correlation"], device),
                 "sequence": _only(ops.integers["sequence"], ~device),
@@ -192,8 +194,10 @@ class _Reading:
         Torch 1.11 to 2.2 wrote the event's own correlation there, which can by chance be another operator's id: the
         ids of a trace count only if one of them differs from its correlation.
         """
-        launcher = np.full(len(self._ops), -1, dtype=np.int64)
         device = np.flatnonzero(self._device)
+        if not len(device):
+            return _repeated(np.int64(-1), len(self._ops))
+        launcher = np.full(len(self._ops), -1, dtype=np.int64)
         external_id = pd.Series(self._ops.integers["external_id"])
         wanted = external_id.iloc[device].where(external_id.iloc[device] > 0).dropna()
         correlation = pd.Series(self._ops.integers["correlation"]).iloc[wanted.index]
@@ -291,6 +295,11 @@ def _only(column: pd.arrays.IntegerArray, rows: NDArray[np.bool_]) -> pd.arrays.
         return column
     unknown = column.isna() | ~rows
     return pd.arrays.IntegerArray(column.to_numpy(np.int64, na_value=0), unknown)
+
+
+def _repeated(value: _Integer, length: int) -> NDArray[_Integer]:
+    """Give a column of one value; it takes no memory and cannot be written to."""
+    return np.broadcast_to(value, length)
 
 
 def _constant(text: str, length: int) -> pd.Categorical[str]:

@@ -44,8 +44,10 @@ def identify_torch(run: Run) -> Run:
     phase[tasks.rows] = np.where(owned, phase[tasks.launcher], tasks.phase_alone)
     module[tasks.rows] = np.where(owned, module[tasks.launcher], tasks.module_alone)
     forward[tasks.rows] = np.where(owned, forward[tasks.launcher], -1)
-    launcher = np.full(len(ops), -1, dtype=np.int64)
-    launcher[tasks.rows] = tasks.launcher
+    launcher = ops["launcher"].to_numpy()
+    if len(tasks.rows):
+        launcher = launcher.copy()
+        launcher[tasks.rows] = tasks.launcher
     carry_over = np.zeros(len(ops), dtype=bool)
     carry_over[tasks.rows] = tasks.carry_over
     identified = ops.assign(
