@@ -18,8 +18,8 @@ _HOST_IN_NAME = (
     re.compile(r"(?P<host>.+)_\d+_\d{14,20}_ascend_(?:ms|pt)"),
 )
 
-# A capture nests run / rank / step / kind / host_pid_time; deeper trees are walked by naming a directory inside them.
-_DEEPEST = 6
+# Recordings in the wild lie up to nine levels deep (job, node, rank, level, run, kind, host_pid_time, ...).
+_DEEPEST = 12
 
 
 @dataclass(frozen=True)
