@@ -200,8 +200,9 @@ def _whole_records(path: Path, issues: list[ImportIssue], progress: Progress) ->
         "bytes that are no text were replaced by U+FFFD": lines.replaced,
     }
     issues += [_issue(path, Severity.DATA_LOSS, places, text) for text, places in losses.items() if places]
-    if not lines.ended:
-        note_cut(path, reader.line_num, issues, "its last cell was taken as unknown")
+    if lines.end != "\n":
+        consequence = "records may be missing" if lines.ended else "its last cell was taken as unknown"
+        note_cut(path, reader.line_num, issues, consequence)
 
 
 def _swallows_records(cells: Sequence[str]) -> bool:
@@ -213,7 +214,7 @@ class _Lines:
     """Lines of a text file.
 
     Attributes:
-        ended: Whether the line given last has an end.
+        end: Last character of the line given last.
         replaced: Lines with bytes that are no text, from 1.
     """
 
@@ -221,8 +222,13 @@ class _Lines:
         self._file = file
         self._path = path
         self._progress = progress
-        self.ended = True
+        self.end = "\n"
         self.replaced: list[int] = []
+
+    @property
+    def ended(self) -> bool:
+        """Whether the line given last has an end; a carriage return may be half of one."""
+        return self.end in "\r\n"
 
     def __iter__(self) -> Iterator[str]:
         size = max(self._path.stat().st_size, 1)
@@ -237,7 +243,7 @@ class _Lines:
             line = line.replace("\0", "\ufffd")
             if "\ufffd" in line:
                 self.replaced.append(number)
-            self.ended = line.endswith(("\n", "\r"))
+            self.end = line[-1]
             yield line
 
 

@@ -100,7 +100,8 @@ class EventSalvage:
         end = match.end() if match else position
         following = text[end : end + 1]
         commas = text.count(b",", position, end)
-        if commas > 1 or (commas == 0 and position > 0 and following == b"{"):
+        is_first = saved.next_number == 0 and position == 0
+        if commas > (0 if is_first else 1) or (commas == 0 and position > 0 and following == b"{"):
             self._damage.count(_SEPARATORS, saved.next_number, offset + position)
         if following in (b"", b"]", b"{"):
             return end
