@@ -23,7 +23,7 @@ from profkit.tui.widgets.view_bar import Tab, ViewBar
 _SECONDS_BETWEEN_REPORTS = 0.1
 
 # Classes that a screen takes from its size, for app.tcss: from so many columns or lines on.
-_WIDTH_CLASSES = [(0, "-narrow"), (100, "-wide")]
+_WIDTH_CLASSES = [(0, "-narrow"), (150, "-wide")]
 _HEIGHT_CLASSES = [(0, "-short"), (16, "-tall")]
 
 

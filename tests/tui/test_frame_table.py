@@ -126,7 +126,7 @@ async def test_the_scroll_bar_hides_no_cell(session_of, make_operators, run_app,
             assert all(cell_len(line) == free for line in lines(table))
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40), (20, 6), (10, 3)])
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (160, 50), (20, 6), (10, 3)])
 async def test_every_size_works(session, run_app, settle, size):
     async with run_app(session, size=size) as pilot:
         for key in ("G", "l", "enter", "escape", "4", "1"):
@@ -134,10 +134,17 @@ async def test_every_size_works(session, run_app, settle, size):
         await settle(pilot)
         detail = pilot.app.screen.query_one("#detail").region
         table = pilot.app.screen.table.region
-        if size == (120, 40):
+        if size == (160, 50):
             assert detail.x >= table.right
-        if size == (80, 24):
+        if size in {(80, 24), (120, 40)}:
             assert detail.y >= table.bottom
+
+
+async def test_time_parity_and_overflow_of_an_operator_stand_in_one_row_of_120_columns(session, run_app, settle):
+    async with run_app(session, size=(120, 40)) as pilot:
+        await settle(pilot)
+        header = lines(pilot.app.screen.table)[0]
+        assert {"ref", "run", "ratio", "impact", "parity", "overflow"} <= set(header.split())
 
 
 async def test_a_click_on_a_heading_sorts_and_on_a_cell_moves(session, run_app, settle):

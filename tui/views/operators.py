@@ -27,7 +27,7 @@ from profkit.tui.widgets.table_column import (
 _IMPACT = duration_column("impact_ns", "impact", short="impact")
 
 COLUMNS = (
-    text_column("operator", "operator", short="op", max_width=22),
+    text_column("operator", "operator", short="op", max_width=19),
     text_column("module", "module", max_width=20, keep_tail=True),
     verdict_column("flag", "flag", FLAG),
     ratio_column("ratio", "ratio"),
@@ -35,8 +35,8 @@ COLUMNS = (
     duration_column("ref_ns", "ref", short="ref"),
     duration_column("run_ns", "run", short="run"),
     verdict_column("parity", "parity", PARITY),
-    number_column("max_abs", "max abs"),
     verdict_column("overflow", "overflow", OVERFLOW),
+    number_column("max_abs", "max abs"),
     text_column("op_class", "class", short="class", max_width=16),
     text_column("phase", "phase", max_width=10),
     text_column("ref_ops", "ref operators", max_width=40),
