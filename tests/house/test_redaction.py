@@ -121,6 +121,7 @@ def test_keys_that_are_secrets_are_not_shown_either() -> None:
     assert SECRETS[0] not in str(redact({SECRETS[0]: 1, "nested": {f"user {SECRETS[3]}": 2}}))
 
 
+@pytest.mark.exhaustive
 def test_deep_and_hostile_values_end() -> None:
     deep: object = "hunter2"
     for _ in range(900):

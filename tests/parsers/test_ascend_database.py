@@ -425,6 +425,7 @@ def parsed_or_refused(path: Path) -> Parsed | None:
         return None
 
 
+@pytest.mark.exhaustive
 def test_overwritten_pages_never_crash(shared: Path, tmp_path: Path) -> None:
     origin = recorded(shared, "db", "level0") / OUTPUT / "ascend_pytorch_profiler_0.db"
     whole = origin.read_bytes()

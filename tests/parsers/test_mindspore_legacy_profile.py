@@ -260,6 +260,7 @@ def test_a_count_beyond_reason_does_not_fill_the_memory(tmp_path: Path) -> None:
     assert any("each operator is given once" in text for text in issues_of(parsed))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("name", "stride"),
     [("aicpu_intermediate_1.csv", 1), ("step_trace_raw_6_detail_time.csv", 7), ("ascend_timeline_display_0.json", 7)],
@@ -296,6 +297,7 @@ def test_a_header_with_a_stray_line_end_is_no_traceback(tmp_path: Path) -> None:
     assert read(path).frames["ops"]["dur_ns"].tolist() == [1_000]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "name",
     ["aicpu_intermediate_1.csv", "hccl_raw_6.csv", "framework_raw_1.csv", "ascend_timeline_display_0.json"],

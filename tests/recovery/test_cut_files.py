@@ -27,6 +27,8 @@ from profkit.parsers.mindspore_dump import MindSporeDump
 from profkit.parsers.npy_directory import NpyDirectory
 from profkit.progress import silent
 
+pytestmark = pytest.mark.exhaustive
+
 OUTPUT, FRAMEWORK = "ASCEND_PROFILER_OUTPUT", "FRAMEWORK"
 KERNEL_HEADER = (
     "Step ID,Task ID,Stream ID,Name,Type,Accelerator Core,Start Time(us),Duration(us),Wait Time(us),Block Num"

@@ -15,6 +15,8 @@ from profkit.parsers.base import Parsed
 from profkit.parsers.mindspore_cpu_profile import MindSporeCpuProfile
 from profkit.progress import silent
 
+pytestmark = pytest.mark.exhaustive
+
 HEADER = "Step ID,Stream ID,Name,Type,Accelerator Core,Start Time(us),Duration(us),Wait Time(us),Input Shapes,Note"
 STEP_HEADER = "Step,Computing,Communication(Not Overlapped),Overlapped,Communication,Free,Stage,Bubble"
 LINES = 4

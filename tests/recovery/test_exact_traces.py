@@ -13,6 +13,8 @@ import pytest
 
 from profkit.parsers.chrome_events import Argument, read_events
 
+pytestmark = pytest.mark.exhaustive
+
 RECORDED = [
     "torch/generated_torch213_cpu/cpu_all.json.gz",
     "torch/generated_torch213_cpu/pyexport_4.json.gz",

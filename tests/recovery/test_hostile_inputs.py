@@ -29,6 +29,8 @@ MOST_ADDRESSES = 6 << 30
 # A bomb that works ends its own process and not the machine's.
 _LIMITED = f"""
 import resource, runpy, sys
+
+pytestmark = pytest.mark.exhaustive
 resource.setrlimit(resource.RLIMIT_AS, ({MOST_ADDRESSES}, {MOST_ADDRESSES}))
 runpy.run_module("profkit", run_name="__main__", alter_sys=True)
 """

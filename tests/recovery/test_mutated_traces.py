@@ -15,6 +15,8 @@ import pytest
 from profkit.errors import ProfkitError
 from profkit.parsers.chrome_events import Argument, EventBatches, read_events
 
+pytestmark = pytest.mark.exhaustive
+
 DOCUMENTS = int(os.environ.get("PROFKIT_FUZZ", "2000"))
 PARTS = 8
 SECONDS_A_DOCUMENT = 5

@@ -19,6 +19,8 @@ from profkit.discovery import discover
 from profkit.errors import ProfkitError
 from profkit.run import load
 
+pytestmark = pytest.mark.exhaustive
+
 OUTPUT = "ASCEND_PROFILER_OUTPUT"
 DUMPED = "Add.Default_Add-op{}.0.0.{}.output.0.DefaultFormat.npy"
 MANY = 20_000
