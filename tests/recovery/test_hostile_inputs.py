@@ -23,14 +23,14 @@ from profkit.parsers.kineto_trace import KinetoTrace
 from profkit.parsers.registry import claim
 from profkit.progress import silent
 
+pytestmark = pytest.mark.exhaustive
+
 # A run of the command needs about 200 MiB by itself; a bomb that is unpacked whole needs 512 MiB more.
 MOST_RESIDENT_KIB = 450 << 10
 MOST_ADDRESSES = 6 << 30
 # A bomb that works ends its own process and not the machine's.
 _LIMITED = f"""
 import resource, runpy, sys
-
-pytestmark = pytest.mark.exhaustive
 resource.setrlimit(resource.RLIMIT_AS, ({MOST_ADDRESSES}, {MOST_ADDRESSES}))
 runpy.run_module("profkit", run_name="__main__", alter_sys=True)
 """
