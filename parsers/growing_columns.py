@@ -93,10 +93,6 @@ class GrowingCodes(Generic[Key]):
         numbers = [self.numbers.setdefault(value, len(self.numbers)) for value in distinct]
         self._codes.append(np.array([*numbers, -1], np.int32)[codes])
 
-    def append_texts(self, texts: pa.DictionaryArray) -> None:
-        """Add rows of a dictionary-encoded Arrow array."""
-        self.append(texts.dictionary.to_pylist(), codes_of(texts))
-
     def finish(self) -> NDArray[np.int32]:
         """Give the number of each row's value, -1 none; nothing may be added afterwards."""
         return self._codes.finish()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -78,17 +78,10 @@ class Run:
 
     def with_tensors_of(self, other: Run) -> Run:
         """Give this run with another's tensors added to its own."""
-        tensors = concatenate(TENSORS, [self.tensors, other.tensors])
-        return Run(
-            path=self.path,
+        return replace(
+            self,
             framework=self.framework if self.framework != "unknown" else other.framework,
-            ops=self.ops,
-            spans=self.spans,
-            steps=self.steps,
-            memory=self.memory,
-            comm=self.comm,
-            nodes=self.nodes,
-            tensors=tensors,
+            tensors=concatenate(TENSORS, [self.tensors, other.tensors]),
             sources=(*self.sources, *other.sources),
         )
 
@@ -219,4 +212,4 @@ def _with_depth_issue(sources: list[Source], discovery: Discovery) -> tuple[Sour
     text = f"{len(discovery.too_deep)} directories below it lie too deep and were not looked into"
     issue = ImportIssue(Severity.DATA_LOSS, str(discovery.too_deep[0]), "", text)
     first = sources[0]
-    return (Source(**{**first.__dict__, "issues": (*first.issues, issue)}), *sources[1:])
+    return (replace(first, issues=(*first.issues, issue)), *sources[1:])
