@@ -51,7 +51,7 @@ with open(sys.argv[1], 'rb') as file:
 PROFKIT_TABLE = """
 import sys
 from pathlib import Path
-from profkit.parsers.ascend_kernels import read_kernels
+from profkit.parsers.ascend.kernels import read_kernels
 from profkit.progress import silent
 print(len(read_kernels(Path(sys.argv[1]), silent).columns["start_ns"]))
 """
@@ -59,7 +59,7 @@ PANDAS_TABLE = """
 import sys, tomllib
 from importlib.resources import files
 import pandas as pd
-names = tomllib.loads(files("profkit.parsers").joinpath("ascend_columns.toml").read_text())["kernel_details"]["names"]
+names = tomllib.loads(files("profkit.parsers.ascend").joinpath("columns.toml").read_text())["kernel_details"]["names"]
 known = {spelling for spellings in names.values() for spelling in spellings}
 print(len(pd.read_csv(sys.argv[1], dtype=str, usecols=lambda name: name.strip() in known)))
 """

@@ -1,1 +1,1 @@
-"""Readers of recorded files: one module a format, each giving frames of profkit.schema and import issues."""
+"""Readers of recorded files: a folder a writer, one module a format, each giving schema frames and import issues."""

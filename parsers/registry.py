@@ -14,15 +14,15 @@ from profkit.parsers.base import Parser, Recognition
 # name -> "module:class". Asked from top to bottom, first claim wins: the more a format demands of its content, the
 # higher it stands; plain .npy files, which nearly everything contains, stand last.
 _BUILT_IN: dict[str, str] = {
-    "mindspore-cpu-profile": "profkit.parsers.mindspore_cpu_profile:MindSporeCpuProfile",
-    "mindspore-legacy-profile": "profkit.parsers.mindspore_legacy_profile:MindSporeLegacyProfile",
-    "mindspore-gpu-profile": "profkit.parsers.mindspore_gpu_profile:MindSporeGpuProfile",
-    "ascend-text-profile": "profkit.parsers.ascend_text_profile:AscendTextProfile",
-    "ascend-database": "profkit.parsers.ascend_database:AscendDatabase",
-    "torch-execution-trace": "profkit.parsers.torch_execution_trace:TorchExecutionTrace",
-    "kineto-trace": "profkit.parsers.kineto_trace:KinetoTrace",
-    "mindspore-dump": "profkit.parsers.mindspore_dump:MindSporeDump",
-    "npy-directory": "profkit.parsers.npy_directory:NpyDirectory",
+    "mindspore-cpu-profile": "profkit.parsers.mindspore.cpu_profile:MindSporeCpuProfile",
+    "mindspore-legacy-profile": "profkit.parsers.mindspore.legacy_profile:MindSporeLegacyProfile",
+    "mindspore-gpu-profile": "profkit.parsers.mindspore.gpu_profile:MindSporeGpuProfile",
+    "ascend-text-profile": "profkit.parsers.ascend.text_profile:AscendTextProfile",
+    "ascend-database": "profkit.parsers.ascend.database:AscendDatabase",
+    "torch-execution-trace": "profkit.parsers.pytorch.execution_trace:TorchExecutionTrace",
+    "kineto-trace": "profkit.parsers.pytorch.kineto_trace:KinetoTrace",
+    "mindspore-dump": "profkit.parsers.dump.mindspore_dump:MindSporeDump",
+    "npy-directory": "profkit.parsers.dump.npy_directory:NpyDirectory",
 }
 
 _ENTRY_POINT_GROUP = "profkit.parsers"

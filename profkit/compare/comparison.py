@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from profkit.compare.canonical_names import canonical_name
 from profkit.compare.metrics import Metrics
-from profkit.parsers.mindspore_scope import module_of_scope
+from profkit.parsers.mindspore.scope import module_of_scope
 
 # How MindSpore begins the full name of an operator of a graph.
 _SCOPE = re.compile(r"(?:Default|Gradients|Expand|recompute_Default)[/_]")

@@ -19,7 +19,7 @@ from profkit.compare.pairing import pair
 from profkit.compare.precision import coarser
 from profkit.compare.verdict import Verdict, judge
 from profkit.errors import ProfkitError, UnreadableInputError
-from profkit.parsers.array_file import open_array
+from profkit.parsers.dump.array_file import open_array
 from profkit.progress import Progress, silent
 from profkit.schema import PARITY
 

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from profkit.parsers.mindspore_scope import module_of_scope
+from profkit.parsers.mindspore.scope import module_of_scope
 
 # Types that take a parameter of the cell they stand in.
 _WITH_PARAMETERS = re.compile(

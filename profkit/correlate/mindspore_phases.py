@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from profkit.parsers.mindspore_scope import cells_of_scope, phase_of_scope
+from profkit.parsers.mindspore.scope import cells_of_scope, phase_of_scope
 
 _SEED = "Ones"
 # Not BackpropInput: that is also the forward of a transposed convolution. Not ApplyGradientDescent.

@@ -9,7 +9,7 @@ import pandas as pd
 
 from profkit.errors import UnreadableInputError
 from profkit.overflow.tensor_values import can_be_judged, count
-from profkit.parsers.array_file import open_array
+from profkit.parsers.dump.array_file import open_array
 
 
 def offending_input(tensors: pd.DataFrame, overflow_row: pd.Series[Any]) -> pd.Series[Any] | None:

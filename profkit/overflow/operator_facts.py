@@ -8,7 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from profkit.parsers.mindspore_scope import module_of_scope, phase_of_scope
+from profkit.parsers.mindspore.scope import module_of_scope, phase_of_scope
 from profkit.vocabulary.op_class import op_class
 
 if sys.version_info >= (3, 11):

@@ -15,7 +15,7 @@ from profkit.overflow.spreading import Part, Role, Spreading
 from profkit.overflow.tensor_states import TensorStates
 from profkit.overflow.tensor_values import Counts
 from profkit.overflow.unread_tensors import mark_unread_tensors
-from profkit.parsers.mindspore_scope import module_of_scope
+from profkit.parsers.mindspore.scope import module_of_scope
 from profkit.progress import Progress, silent
 from profkit.schema import OVERFLOW
 

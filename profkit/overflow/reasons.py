@@ -10,7 +10,7 @@ from profkit.overflow.executions import Execution
 from profkit.overflow.spreading import Part, Role, Spreading
 from profkit.overflow.tensor_states import State, TensorStates
 from profkit.overflow.tensor_values import Counts
-from profkit.parsers.mindspore_scope import module_of_scope
+from profkit.parsers.mindspore.scope import module_of_scope
 
 _OPERATOR = re.compile(r"[^_/]+-op\d+\w*$")
 

@@ -18,7 +18,7 @@ from profkit.overflow.tensor_values import (
     looks_like_float32_half,
     peak_of,
 )
-from profkit.parsers.array_file import AnyArray, open_array
+from profkit.parsers.dump.array_file import AnyArray, open_array
 from profkit.progress import Progress
 
 _REPORT_EVERY = 512

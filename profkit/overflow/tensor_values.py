@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from profkit.parsers.array_file import AnyArray
+from profkit.parsers.dump.array_file import AnyArray
 
 _BLOCK = 1 << 20
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from profkit.compare import compare_tensors
-from profkit.parsers.npy_directory import NpyDirectory
+from profkit.parsers.dump.npy_directory import NpyDirectory
 from profkit.progress import silent
 
 CASES = [("vit", 5), ("resnet", 4), ("lstm_text", 4)]

@@ -11,8 +11,8 @@ import pytest
 
 from profkit.errors import CancelledError
 from profkit.overflow import hunt, offending_input
-from profkit.parsers.mindspore_dump import MindSporeDump
-from profkit.parsers.npy_directory import NpyDirectory
+from profkit.parsers.dump.mindspore_dump import MindSporeDump
+from profkit.parsers.dump.npy_directory import NpyDirectory
 from profkit.progress import silent
 from profkit.schema import OVERFLOW, TENSORS
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from profkit.overflow import hunt
-from profkit.parsers.mindspore_dump import MindSporeDump
+from profkit.parsers.dump.mindspore_dump import MindSporeDump
 from profkit.progress import silent
 
 ORIGINS = {

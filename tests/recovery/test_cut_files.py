@@ -16,15 +16,15 @@ import pandas as pd
 import pytest
 
 from profkit.errors import ImportIssue
-from profkit.parsers.ascend_communication import read_communication
-from profkit.parsers.ascend_kernels import read_kernels
-from profkit.parsers.ascend_run_info import read_run_info
-from profkit.parsers.ascend_steps import read_step_times
+from profkit.parsers.ascend.communication import read_communication
+from profkit.parsers.ascend.kernels import read_kernels
+from profkit.parsers.ascend.run_info import read_run_info
+from profkit.parsers.ascend.steps import read_step_times
 from profkit.parsers.base import Parser
-from profkit.parsers.chrome_events import Argument, read_events
-from profkit.parsers.mindspore_cpu_profile import MindSporeCpuProfile
-from profkit.parsers.mindspore_dump import MindSporeDump
-from profkit.parsers.npy_directory import NpyDirectory
+from profkit.parsers.chrome.events import Argument, read_events
+from profkit.parsers.dump.mindspore_dump import MindSporeDump
+from profkit.parsers.dump.npy_directory import NpyDirectory
+from profkit.parsers.mindspore.cpu_profile import MindSporeCpuProfile
 from profkit.progress import silent
 
 pytestmark = pytest.mark.exhaustive

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 from profkit.errors import ImportIssue, Severity, UnreadableInputError
-from profkit.parsers.ascend_kernels import read_kernels
-from profkit.parsers.ascend_steps import read_step_times
+from profkit.parsers.ascend.kernels import read_kernels
+from profkit.parsers.ascend.steps import read_step_times
 from profkit.parsers.base import Parsed
-from profkit.parsers.mindspore_cpu_profile import MindSporeCpuProfile
+from profkit.parsers.mindspore.cpu_profile import MindSporeCpuProfile
 from profkit.progress import silent
 
 pytestmark = pytest.mark.exhaustive

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from profkit.parsers.chrome_events import Argument, read_events
+from profkit.parsers.chrome.events import Argument, read_events
 
 pytestmark = pytest.mark.exhaustive
 

@@ -18,8 +18,8 @@ import pytest
 
 from profkit.errors import Severity, UnreadableInputError
 from profkit.parsers.base import Parsed
-from profkit.parsers.chrome_events import Argument, EventFile, read_events
-from profkit.parsers.kineto_trace import KinetoTrace
+from profkit.parsers.chrome.events import Argument, EventFile, read_events
+from profkit.parsers.pytorch.kineto_trace import KinetoTrace
 from profkit.parsers.registry import claim
 from profkit.progress import silent
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from profkit.errors import ProfkitError
-from profkit.parsers.chrome_events import Argument, EventBatches, read_events
+from profkit.parsers.chrome.events import Argument, EventBatches, read_events
 
 pytestmark = pytest.mark.exhaustive
 

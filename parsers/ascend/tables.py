@@ -1,0 +1,253 @@
+"""CSV files of Ascend profilers as columns of text: found by name, exact, with the line of every record.
+
+The writers end lines with CRLF or LF within one directory, append a tab to time stamps (a spreadsheet must not round
+them), write `N/A` or nothing for what they do not know, and put newlines into cells. A record with another number of
+cells than the header is refused: where a cell is missing, all behind it stand in the wrong column.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from itertools import islice
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from profkit.errors import ImportIssue, Severity, UnreadableInputError
+from profkit.parsers.exact_time import NANOSECONDS, ExactTimes, exact_nanoseconds
+from profkit.parsers.plain_csv import plain_columns
+from profkit.parsers.text_lines import note_cut
+from profkit.progress import Progress
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_RECORDS_AT_ONCE = 50_000
+# A line is read in pieces of this size: a file without line ends must not fill the memory.
+_LONGEST_LINE = 1 << 22
+_LINES_NAMED = 5
+_SMALL = 2**31
+_NOT_AVAILABLE = "N/A"
+_BLANKS = (b" ", b"\t", b"\r", b"\n", b"\v", b"\f", b"\x1c", b"\x1d", b"\x1e", b"\x1f")
+
+
+@dataclass(frozen=True)
+class CsvTable:
+    """Some columns of a CSV file.
+
+    Attributes:
+        path: The file.
+        columns: Arrow string arrays of one length by profkit's names; null where the cell is empty or N/A. Columns the
+            file does not have are absent.
+        lines: int64, line of the file on which each record begins, from 1.
+        issues: What was refused.
+    """
+
+    path: Path
+    columns: dict[str, pa.Array]
+    lines: NDArray[np.int64]
+    issues: list[ImportIssue]
+
+    def texts(self, name: str) -> pa.Array:
+        """Give a column; all null if the file does not have it."""
+        return self.columns.get(name, pa.nulls(len(self.lines), pa.string()))
+
+    def times(self, name: str, unit: int) -> ExactTimes:
+        """Give a column as whole nanoseconds (or as whole numbers), and note the cells that are none."""
+        times = exact_nanoseconds(self.texts(name), unit)
+        if times.unreadable.any():
+            self.note(Severity.DATA_LOSS, times.unreadable, f"column {name} is no number within int64: unknown")
+        return times
+
+    def small_numbers(self, name: str) -> NDArray[np.int64]:
+        """Give a column of whole numbers below 2^31, -1 where unknown, and note the cells that are none."""
+        texts = self.texts(name)
+        numbers = exact_nanoseconds(texts, NANOSECONDS)
+        fits = numbers.known & ~numbers.rounded & (numbers.ns >= -1) & (numbers.ns < _SMALL)
+        odd = texts.is_valid().to_numpy(zero_copy_only=False) & ~fits
+        if odd.any():
+            self.note(Severity.DATA_LOSS, odd, f"column {name} is no whole number below 2^31: unknown")
+        return np.where(fits, numbers.ns, -1)
+
+    def note(self, severity: Severity, rows: NDArray[np.bool_], text: str) -> None:
+        """Add one issue for the marked records, with their count and first lines."""
+        self.issues.append(_issue(self.path, severity, self.lines[rows].tolist(), text))
+
+
+@cache
+def _tables() -> dict[str, Any]:
+    return tomllib.loads(files("profkit.parsers.ascend").joinpath("columns.toml").read_text(encoding="utf-8"))
+
+
+def columns_of_header(header: Sequence[str], table: str) -> dict[str, int] | None:
+    """Give the position of each known column of a table, or None if a required one is absent.
+
+    Args:
+        header: Cells of the first line.
+        table: Table of ascend_columns.toml (`kernel_details`).
+    """
+    facts = _tables()[table]
+    position = {cell.strip(): index for index, cell in reversed(list(enumerate(header)))}
+    found = {
+        column: next(position[spelling] for spelling in spellings if spelling in position)
+        for column, spellings in facts["names"].items()
+        if not position.keys().isdisjoint(spellings)
+    }
+    return found if found.keys() >= set(facts["required"]) else None
+
+
+def header_of(path: Path) -> list[str]:
+    """Give the cells of a file's first line; none if it is no text."""
+    with path.open("rb") as file:
+        first = file.readline(1 << 16)
+    if b"\0" in first:
+        return []
+    return next(csv.reader([first.decode("utf-8-sig", errors="replace")]), [])
+
+
+def read_table(path: Path, table: str, progress: Progress) -> CsvTable:
+    """Read the known columns of a CSV file.
+
+    Args:
+        path: The file.
+        table: Table of ascend_columns.toml that tells the columns.
+        progress: Told which part of the file was read.
+
+    Raises:
+        UnreadableInputError: The header lacks a required column.
+    """
+    header = header_of(path)
+    position = columns_of_header(header, table)
+    if position is None:
+        required = ", ".join(_tables()[table]["names"][name][0] for name in _tables()[table]["required"])
+        raise UnreadableInputError(
+            f"{path}: the header lacks a column of {required}", f"give the {table}.csv that the profiler wrote"
+        )
+    issues = _doubled_columns(path, header, position)
+    plain = plain_columns(path, len(header), list(position.values()), progress)
+    if plain is not None:
+        columns = {name: _known(column) for name, column in zip(position, plain, strict=True)}
+        return CsvTable(path, columns, np.arange(2, len(plain[0]) + 2, dtype=np.int64), issues)
+    return _record_by_record(path, position, issues, progress)
+
+
+def _doubled_columns(path: Path, header: Sequence[str], position: Mapping[str, int]) -> list[ImportIssue]:
+    names = [cell.strip() for cell in header]
+    doubled = [names[place] for place in position.values() if names.count(names[place]) > 1]
+    text = f"columns of one name stand twice, the first one was read: {', '.join(doubled)}"
+    return [ImportIssue(Severity.DATA_LOSS, str(path), "line 1", text)] if doubled else []
+
+
+def _record_by_record(
+    path: Path, position: Mapping[str, int], issues: list[ImportIssue], progress: Progress
+) -> CsvTable:
+    chunks: dict[str, list[pa.Array]] = {name: [] for name in position}
+    lines: list[int] = []
+    records = _whole_records(path, issues, progress)
+    while batch := list(islice(records, _RECORDS_AT_ONCE)):
+        lines.extend(line for line, _ in batch)
+        for name, index in position.items():
+            chunks[name].append(pa.array([cells[index] for _, cells in batch], pa.string()))
+    columns = {name: _known(pa.chunked_array(parts, pa.string())) for name, parts in chunks.items()}
+    return CsvTable(path, columns, np.array(lines, dtype=np.int64), issues)
+
+
+def _known(texts: pa.ChunkedArray) -> pa.Array:
+    column = texts.chunk(0) if texts.num_chunks == 1 else pa.concat_arrays(texts.chunks or [pa.array([], pa.string())])
+    written = bytes(column.buffers()[2] or b"")
+    if not written.isascii() or any(blank in written for blank in _BLANKS):
+        column = pc.utf8_trim_whitespace(column)
+    missing = pc.or_(pc.equal(pc.binary_length(column), 0), pc.equal(column, _NOT_AVAILABLE))
+    return pc.if_else(missing, None, column) if pc.any(missing).as_py() else column
+
+
+def _whole_records(path: Path, issues: list[ImportIssue], progress: Progress) -> Iterator[tuple[int, list[str]]]:
+    """Give (line, cells) of each record after the header that has as many cells as the header."""
+    misfits: list[int] = []
+    swallowing: list[int] = []
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        lines = _Lines(file, path, progress)
+        reader = csv.reader(lines)
+        width = len(next(reader))
+        begins = reader.line_num + 1
+        try:
+            for cells in reader:
+                if len(cells) != width:
+                    misfits += [begins] if cells else []
+                elif reader.line_num > begins and _swallows_records(cells):
+                    swallowing.append(begins)
+                else:
+                    yield begins, cells if lines.ended else [*cells[:-1], ""]
+                begins = reader.line_num + 1
+        except csv.Error as error:
+            issues.append(
+                ImportIssue(Severity.DATA_LOSS, str(path), f"line {begins}", f"not read from here on: {error}")
+            )
+    losses = {
+        "records with another number of cells than the header were refused": misfits,
+        "records with a cell that holds whole records were refused: a quote is missing": swallowing,
+        "bytes that are no text were replaced by U+FFFD": lines.replaced,
+    }
+    issues += [_issue(path, Severity.DATA_LOSS, places, text) for text, places in losses.items() if places]
+    if lines.end != "\n":
+        consequence = "records may be missing" if lines.ended else "its last cell was taken as unknown"
+        note_cut(path, reader.line_num, issues, consequence)
+
+
+def _swallows_records(cells: Sequence[str]) -> bool:
+    """Say whether a cell that spans lines has as many commas as a record."""
+    return any("\n" in cell and cell.count(",") >= len(cells) - 1 for cell in cells)
+
+
+class _Lines:
+    """Lines of a text file.
+
+    Attributes:
+        end: Last character of the line given last.
+        replaced: Lines with bytes that are no text, from 1.
+    """
+
+    def __init__(self, file: TextIO, path: Path, progress: Progress) -> None:
+        self._file = file
+        self._path = path
+        self._progress = progress
+        self.end = "\n"
+        self.replaced: list[int] = []
+
+    @property
+    def ended(self) -> bool:
+        """Whether the line given last has an end; a carriage return may be half of one."""
+        return self.end in "\r\n"
+
+    def __iter__(self) -> Iterator[str]:
+        size = max(self._path.stat().st_size, 1)
+        number = read = reported = 0
+        while line := self._file.readline(_LONGEST_LINE):
+            number += 1
+            read += len(line)
+            if read - reported > 1 << 24:
+                reported = read
+                self._progress("reading", self._path.name, min(read / size, 1.0))
+            # Before Python 3.11 the csv module stops at a NUL.
+            line = line.replace("\0", "\ufffd")
+            if "\ufffd" in line:
+                self.replaced.append(number)
+            self.end = line[-1]
+            yield line
+
+
+def _issue(path: Path, severity: Severity, lines: list[int], text: str) -> ImportIssue:
+    named = ", ".join(str(line) for line in lines[:_LINES_NAMED])
+    where = f"line {named}" if len(lines) == 1 else f"lines {named}" + (", ..." if len(lines) > _LINES_NAMED else "")
+    return ImportIssue(severity, str(path), where, f"{text} ({len(lines):,})")

@@ -1,0 +1,1 @@
+"""The chrome-trace event reader behind every trace: windows, columns, repair, salvage."""

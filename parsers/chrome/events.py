@@ -1,0 +1,235 @@
+"""Events of a chrome trace (JSON, plain or gzip) as columns: what every parser of such files reads through.
+
+    trace = read_events(path, [Argument("connection_id", "int", "connection_id")], header_keys=["baseTimeNanoseconds"])
+    trace.events   # pandas, one row an event, in file order
+    trace.header   # {"baseTimeNanoseconds": 1790857026000000000}
+    trace.issues   # repairs and losses, one ImportIssue a kind, with count and first place
+
+Columns of `events` (absent values are NA):
+
+    row      int64     place of the event in the file's list, from 0
+    ph       category  phase letter: X complete, M metadata, s t f flow, i instant, C counter
+    cat, name, pid, tid    category; pid and tid are text, the recorders write numbers and words
+    id       string    of flow events; numbers are given as their digits
+    ts_ns    Int64     exact, from the digits of microseconds, given as number or as text
+    dur_ns   Int64     as ts_ns
+    ...                one column an Argument, see there
+
+`read_events` joins all batches; `EventBatches` gives them one window (1 MiB of text) at a time, so that memory stays
+bounded by the caller's own columns, and leaves events out before their times and arguments are read.
+
+Both containers are read: an object with `traceEvents` and further keys, and a bare list of events. Damage is repaired
+or skipped event by event and always told; a file that gives no event at all raises UnreadableInputError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import compress
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from msgspec import Raw
+from numpy.typing import NDArray
+
+from profkit.errors import ImportIssue, UnreadableInputError
+from profkit.parsers.chrome.columns import ABSENT, ColumnMaker, encoded_texts, field_values, plain_texts, raw_texts
+from profkit.parsers.chrome.windows import WINDOW_BYTES, EventWindows, Window
+from profkit.progress import Progress, silent
+
+_TEXT_COLUMNS = ("ph", "cat", "name")
+_LANE_COLUMNS = ("pid", "tid")
+_TIME_COLUMNS = {"ts": "ts_ns", "dur": "dur_ns"}
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One value of an event's `args` that is wanted as a column.
+
+    Attributes:
+        column: Name of the column.
+        kind: "int" gives Int64 (numbers, and texts of digits); "text" gives category (text as it is, other values as
+            their JSON); "json" gives category (the JSON of the value, unread: for lists, decoded once a category).
+        keys: The spellings it has in `args`; the first one present is taken.
+    """
+
+    column: str
+    kind: Literal["int", "text", "json"]
+    keys: tuple[str, ...]
+
+    def __init__(self, column: str, kind: Literal["int", "text", "json"], *keys: str) -> None:
+        object.__setattr__(self, "column", column)
+        object.__setattr__(self, "kind", kind)
+        object.__setattr__(self, "keys", keys or (column,))
+
+
+@dataclass(frozen=True)
+class EventFile:
+    """A trace that was read whole.
+
+    Attributes:
+        events: Columns as in the description of this module.
+        header: The wanted top-level values; keys the file does not have are absent.
+        is_object: Whether the file is an object; a bare list otherwise.
+        issues: What was repaired or lost.
+    """
+
+    events: pd.DataFrame
+    header: dict[str, Any]
+    is_object: bool
+    issues: list[ImportIssue]
+
+
+def read_events(
+    path: Path,
+    arguments: Sequence[Argument] = (),
+    header_keys: Sequence[str] = (),
+    phases: str = "",
+    progress: Progress = silent,
+) -> EventFile:
+    """Read a whole trace.
+
+    Args:
+        path: Plain or gzip file.
+        arguments: The values of `args` to give as columns.
+        header_keys: The top-level keys to keep; everything else there (environment variables!) is not even decoded.
+        phases: Letters of the events to keep ("XM"); all if empty.
+        progress: Told the fraction of the file that was read.
+
+    Raises:
+        UnreadableInputError: The file is empty, not JSON, not a trace, or gives no event.
+    """
+    batches = EventBatches(path, arguments, header_keys, phases, progress)
+    tables = list(batches)
+    joined = pa.concat_tables(tables).unify_dictionaries() if tables else batches.empty()
+    events = joined.to_pandas(types_mapper=_pandas_type)
+    events["row"] = events["row"].astype("int64")
+    return EventFile(events, batches.windows.header, batches.windows.is_object, batches.windows.damage.issues())
+
+
+def _pandas_type(arrow_type: pa.DataType) -> Any:
+    if arrow_type == pa.string():
+        return pd.StringDtype("pyarrow")
+    # Arrow's own conversion makes a float64 of an int64 column with nulls: metadata events have no time.
+    return pd.Int64Dtype() if arrow_type == pa.int64() else None
+
+
+class EventBatches:
+    """Iterator over the columns of a trace, one Arrow table a window; text columns are dictionary-encoded.
+
+    Args:
+        path, arguments, header_keys, phases, progress: As for read_events.
+        choose: Given the columns row, ph, cat, name, pid and tid of a window, says which of its events to give: bool,
+            shape (n,). All if None.
+        window_bytes: Plain bytes of a window.
+
+    Attributes:
+        windows: The reader behind; its `header`, `is_object` and `damage` are complete after the iteration.
+
+    Raises:
+        UnreadableInputError: While iterating; see read_events.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        arguments: Sequence[Argument] = (),
+        header_keys: Sequence[str] = (),
+        phases: str = "",
+        progress: Progress = silent,
+        *,
+        choose: Callable[[pa.Table], NDArray[np.bool_]] | None = None,
+        window_bytes: int = WINDOW_BYTES,
+    ) -> None:
+        self._path = path
+        self._arguments = tuple(arguments)
+        self._phases = frozenset(phases)
+        self._choose = choose
+        self._keys = tuple(dict.fromkeys(key for argument in arguments for key in argument.keys))
+        self._args_type, self._event_type = _struct_types(self._keys)
+        self.windows = EventWindows(path, self._event_type, header_keys, progress, window_bytes)
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        any_event = any_phase = False
+        for window in self.windows:
+            any_event = any_event or bool(window.events)
+            any_phase = any_phase or any(event.ph is not None for event in window.events)
+            table = self._table(window)
+            if table.num_rows:
+                yield table
+        if any_event and not any_phase:
+            raise UnreadableInputError(
+                f"{self._path}: a list of objects, but not of trace events (none has a phase `ph`)",
+                "give a trace written by the profiler (.json or .json.gz)",
+            )
+
+    def empty(self) -> pa.Table:
+        """Give the table of no events."""
+        return self._table(Window([], []))
+
+    def _table(self, window: Window) -> pa.Table:
+        events, numbers = window.events, np.asarray(window.numbers, dtype=np.int64)
+        if self._phases:
+            wanted = [event.ph in self._phases for event in events]
+            events, numbers = list(compress(events, wanted)), numbers[wanted]
+        fields = field_values(events, self._event_type)
+        texts = {name: encoded_texts(fields[name]) for name in (*_TEXT_COLUMNS, *_LANE_COLUMNS)}
+        columns: dict[str, pa.Array] = {"row": pa.array(numbers), **texts}
+        if self._choose is not None:
+            chosen = self._choose(pa.table(columns))
+        if self._choose is not None and not chosen.all():
+            columns = {name: column.filter(pa.array(chosen)) for name, column in columns.items()}
+            fields = {name: list(compress(values, chosen)) for name, values in fields.items()}
+            numbers = numbers[chosen]
+        column = ColumnMaker(numbers, self.windows.damage)
+        columns["id"] = plain_texts(fields["id"])
+        for name, target in _TIME_COLUMNS.items():
+            columns[target] = column.times(target, raw_texts(fields[name]))
+        columns.update(self._argument_columns(column, fields["args"]))
+        return pa.table(columns)
+
+    def _argument_columns(self, column: ColumnMaker, args: Sequence[Any]) -> dict[str, pa.Array]:
+        none = self._args_type()
+        fields = field_values([present or none for present in args], self._args_type)
+        raw = {key: raw_texts(values) for key, values in zip(self._keys, fields.values(), strict=True)}
+        make: dict[str, Callable[[str, pa.Array], pa.Array]] = {
+            "int": column.integers,
+            "text": column.texts,
+            "json": lambda _, texts: texts.dictionary_encode(),
+        }
+        return {
+            argument.column: make[argument.kind](argument.column, _first_present([raw[key] for key in argument.keys]))
+            for argument in self._arguments
+        }
+
+
+def _first_present(spellings: Sequence[pa.Array]) -> pa.Array:
+    """Give of each event the first spelling that it has."""
+    used = [texts for texts in spellings if texts.null_count < len(texts)] or list(spellings[:1])
+    return used[0] if len(used) == 1 else pc.coalesce(*used)
+
+
+def _struct_types(keys: Sequence[str]) -> tuple[type[msgspec.Struct], type[msgspec.Struct]]:
+    """Give the structs of the wanted values of args, as raw JSON, and of an event with what every recorder writes."""
+    args = msgspec.defstruct(
+        "Args", [(f"a{i}", Raw, msgspec.field(name=key, default=ABSENT)) for i, key in enumerate(keys)], gc=False
+    )
+    text = str | None
+    number_or_text = int | str | None
+    event = msgspec.defstruct(
+        "Event",
+        [
+            *((name, text, None) for name in _TEXT_COLUMNS),
+            *((name, number_or_text, None) for name in ("pid", "tid", "id")),
+            *((name, Raw, ABSENT) for name in _TIME_COLUMNS),
+            ("args", args | None, None),
+        ],
+        gc=False,
+    )
+    return args, event

@@ -1,0 +1,1 @@
+"""Readers of tensors: dumps, saved arrays and recorded statistics."""

@@ -1,0 +1,1 @@
+"""Readers of what PyTorch records: Kineto and legacy traces, execution traces."""
