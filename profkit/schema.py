@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from profkit.frame_spec import Column, FrameSpec
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Raised whenever a frame changes; part of every cache key and session file."""
 
 PHASES = ("forward", "backward", "recompute", "optimizer")
@@ -157,6 +157,7 @@ TENSORS = FrameSpec(
         Column("norm", "float64", "Recorded statistic (L2)", nullable=True),
         Column("source", "category", "The dump or directory it was found in"),
         Column("nonfinite", "boolean", "Whether recorded statistics tell of NaN or Inf; NA if none do", nullable=True),
+        Column("member", "string", "Part of the file that holds the bytes; NA where it is one tensor", nullable=True),
     ),
 )
 

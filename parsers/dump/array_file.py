@@ -102,6 +102,11 @@ def open_array(path: Path | str) -> AnyArray:
     return open_described(path, read_header(path))
 
 
+def open_member(path: Path, _member: str) -> AnyArray:
+    """Open the array of a .npy file, which has no parts; as `open_array`."""
+    return open_array(path)
+
+
 def open_described(path: Path | str, header: ArrayHeader) -> AnyArray:
     """Open the array of a .npy file whose header was read before; as `open_array`."""
     count = math.prod(header.shape)

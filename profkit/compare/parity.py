@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -19,7 +18,7 @@ from profkit.compare.pairing import pair
 from profkit.compare.precision import coarser
 from profkit.compare.verdict import Verdict, judge
 from profkit.errors import ProfkitError, UnreadableInputError
-from profkit.parsers.dump.array_file import open_array
+from profkit.parsers.dump.stored_tensor import open_tensor
 from profkit.progress import Progress, silent
 from profkit.schema import PARITY
 
@@ -105,7 +104,7 @@ def _tolerance(rtol: float | None, atol: float | None) -> Tolerance | None:
 
 
 def _tensors(frame: pd.DataFrame) -> list[Tensor]:
-    columns = (frame[name].tolist() for name in ("op", "slot", "io", "dtype", "shape", "path"))
+    columns = (frame[name].tolist() for name in ("op", "slot", "io", "dtype", "shape", "path", "member"))
     return [
         Tensor(
             name=str(op),
@@ -114,9 +113,9 @@ def _tensors(frame: pd.DataFrame) -> list[Tensor]:
             dtype=None if pd.isna(dtype) else str(dtype),
             shape=None if pd.isna(shape) else tuple(int(dim) for dim in str(shape).split(",") if dim),
             path=None if pd.isna(path) else str(path),
-            open=None if pd.isna(path) else partial(open_array, Path(path)),
+            open=None if pd.isna(path) else partial(open_tensor, path, None if pd.isna(member) else member),
         )
-        for op, slot, io, dtype, shape, path in zip(*columns, strict=True)
+        for op, slot, io, dtype, shape, path, member in zip(*columns, strict=True)
     ]
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from profkit.errors import UnreadableInputError
 from profkit.overflow.tensor_values import can_be_judged, count
-from profkit.parsers.dump.array_file import open_array
+from profkit.parsers.dump.stored_tensor import open_tensor
 
 
 def offending_input(tensors: pd.DataFrame, overflow_row: pd.Series[Any]) -> pd.Series[Any] | None:
@@ -35,7 +35,7 @@ def offending_input(tensors: pd.DataFrame, overflow_row: pd.Series[Any]) -> pd.S
         if not can_be_judged(tensor["dtype"]):
             continue
         try:
-            counts = count(open_array(str(tensor["path"])), str(tensor["dtype"]))
+            counts = count(open_tensor(str(tensor["path"]), _text(tensor["member"])), str(tensor["dtype"]))
         except UnreadableInputError:
             continue
         if counts.nonfinite:
@@ -43,3 +43,7 @@ def offending_input(tensors: pd.DataFrame, overflow_row: pd.Series[Any]) -> pd.S
         if counts.max_abs > largest or best is None:
             best, largest = tensor, counts.max_abs
     return best
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

@@ -18,7 +18,8 @@ from profkit.overflow.tensor_values import (
     looks_like_float32_half,
     peak_of,
 )
-from profkit.parsers.dump.array_file import AnyArray, open_array
+from profkit.parsers.dump.array_file import AnyArray
+from profkit.parsers.dump.stored_tensor import open_tensor
 from profkit.progress import Progress
 
 _REPORT_EVERY = 512
@@ -60,6 +61,7 @@ class TensorStates:
         self._scalar: list[bool] = tensors["shape"].eq("").fillna(value=False).astype(bool).tolist()
         self._size_bytes: list[int] = tensors["size_bytes"].fillna(0).astype("int64").tolist()
         self._path: list[str | None] = [None if pd.isna(path) else str(path) for path in tensors["path"]]
+        self._member: list[str | None] = [None if pd.isna(part) else str(part) for part in tensors["member"]]
         self._dtype: list[str | None] = [None if pd.isna(dtype) else str(dtype) for dtype in tensors["dtype"]]
         self._recorded: list[bool | None] = [None if pd.isna(flag) else bool(flag) for flag in tensors["nonfinite"]]
         self._saturated: set[int] = set()
@@ -78,7 +80,7 @@ class TensorStates:
         if not can_be_judged(dtype):
             return State.FINITE
         try:
-            peak = peak_of(open_array(path), dtype)
+            peak = peak_of(open_tensor(path, self._member[row]), dtype)
         except UnreadableInputError:
             return State.UNKNOWN
         if peak.saturated:
@@ -164,7 +166,7 @@ class TensorStates:
         if path is None or self._dtype[row] is None:
             return None
         try:
-            return open_array(path)
+            return open_tensor(path, self._member[row])
         except UnreadableInputError:
             return None
 

@@ -1,0 +1,52 @@
+"""Opening a tensor wherever it is stored: a file of its own, or a part of an archive, a checkpoint or a raw dump.
+
+A row of the tensors frame names the bytes by `path` and `member`. The kind of file is told by its suffix; each kind has
+one opener, imported when it is first needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+
+from profkit.errors import UnreadableInputError
+from profkit.parsers.dump.array_file import AnyArray
+
+Opener = Callable[[Path, str], AnyArray]
+
+# suffix -> "module:function" of (path, member); the member is "" where the file is one tensor.
+_OPENERS: dict[str, str] = {
+    ".npy": "profkit.parsers.dump.array_file:open_member",
+}
+
+
+def open_tensor(path: Path | str, member: str | None = None) -> AnyArray:
+    """Open a tensor as it is stored; a large one is mapped where its file allows it.
+
+    Args:
+        path: The file that holds the bytes.
+        member: Which part of the file; None where the file is one tensor.
+
+    Returns:
+        The array; bfloat16 and other formats that numpy lacks are widened to float32, which changes no value.
+
+    Raises:
+        UnreadableInputError: The file or the part is missing, damaged or of no kind that is read.
+    """
+    path = Path(path)
+    opener = _opener(path.suffix.lower())
+    if opener is None:
+        raise UnreadableInputError(f"{path} is of no kind that tensors are read from", "give .npy files")
+    return opener(path, member or "")
+
+
+@cache
+def _opener(suffix: str) -> Opener | None:
+    target = _OPENERS.get(suffix)
+    if target is None:
+        return None
+    module, _, name = target.partition(":")
+    opener: Opener = getattr(import_module(module), name)
+    return opener
