@@ -16,7 +16,19 @@ from profkit.file_hashes import file_states
 from profkit.frame_spec import concatenate
 from profkit.parsers.base import Framework, Parsed
 from profkit.progress import Progress, silent
-from profkit.schema import COMM, MEMORY, NODES, OPS, RECORDED_FRAMES, SPANS, STEPS, TENSORS
+from profkit.schema import (
+    COMM,
+    GRAPH_EDGES,
+    GRAPH_NODES,
+    MEMORY,
+    NODES,
+    OPS,
+    OVERFLOW_RECORDS,
+    RECORDED_FRAMES,
+    SPANS,
+    STEPS,
+    TENSORS,
+)
 
 _PATHS_NAMED = 5
 _ROW_REFERENCES = ("parent", "launcher", "forward_op")
@@ -56,7 +68,8 @@ class Run:
     Attributes:
         path: What the user named.
         framework: Who ran; "unknown" if no source tells it.
-        ops, spans, steps, memory, comm, nodes, tensors: Frames of profkit.schema; empty if nothing of it was recorded.
+        ops, spans, steps, memory, comm, nodes, tensors, overflow_records, graph_nodes, graph_edges: Frames of
+            profkit.schema; empty if nothing of it was recorded.
         sources: Where each part came from.
     """
 
@@ -69,6 +82,9 @@ class Run:
     comm: pd.DataFrame = field(default_factory=COMM.empty)
     nodes: pd.DataFrame = field(default_factory=NODES.empty)
     tensors: pd.DataFrame = field(default_factory=TENSORS.empty)
+    overflow_records: pd.DataFrame = field(default_factory=OVERFLOW_RECORDS.empty)
+    graph_nodes: pd.DataFrame = field(default_factory=GRAPH_NODES.empty)
+    graph_edges: pd.DataFrame = field(default_factory=GRAPH_EDGES.empty)
     sources: tuple[Source, ...] = ()
 
     @property
@@ -77,11 +93,14 @@ class Run:
         return tuple(issue for source in self.sources for issue in source.issues)
 
     def with_tensors_of(self, other: Run) -> Run:
-        """Give this run with another's tensors added to its own."""
+        """Give this run with another's tensors, and what was dumped beside them, added to its own."""
         return replace(
             self,
             framework=self.framework if self.framework != "unknown" else other.framework,
             tensors=concatenate(TENSORS, [self.tensors, other.tensors]),
+            overflow_records=concatenate(OVERFLOW_RECORDS, [self.overflow_records, other.overflow_records]),
+            graph_nodes=concatenate(GRAPH_NODES, [self.graph_nodes, other.graph_nodes]),
+            graph_edges=concatenate(GRAPH_EDGES, [self.graph_edges, other.graph_edges]),
             sources=(*self.sources, *other.sources),
         )
 

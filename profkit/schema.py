@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from profkit.frame_spec import Column, FrameSpec
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Raised whenever a frame changes; part of every cache key and session file."""
 
 PHASES = ("forward", "backward", "recompute", "optimizer")
@@ -158,6 +158,85 @@ TENSORS = FrameSpec(
         Column("source", "category", "The dump or directory it was found in"),
         Column("nonfinite", "boolean", "Whether recorded statistics tell of NaN or Inf; NA if none do", nullable=True),
         Column("member", "string", "Part of the file that holds the bytes; NA where it is one tensor", nullable=True),
+        Column("nan_count", "Int64", "Recorded NaN elements", nullable=True),
+        Column("pos_inf_count", "Int64", "Recorded +Inf elements", nullable=True),
+        Column("neg_inf_count", "Int64", "Recorded -Inf elements", nullable=True),
+        Column("zero_count", "Int64", "Recorded elements equal to 0", nullable=True),
+        Column("digest", "string", "Recorded digest, as {algorithm}:{hex digits}", nullable=True),
+        Column("task", "Int64", "Task number on the device as recorded", nullable=True),
+        Column("device_stream", "Int64", "Stream number on the device as recorded", nullable=True),
+    ),
+)
+
+OVERFLOW_RECORDS = FrameSpec(
+    "overflow_records",
+    (
+        _RANK,
+        Column("iteration", "int32", "Iteration of the dump; -1 unknown"),
+        Column("graph", "int32", "Graph number of the dump; -1 none"),
+        Column("time_ns", "Int64", "When it was written, ns since the epoch", nullable=True),
+        Column("core", "category", "Unit that overflowed, as the record names it (AI Core, AIV, L2 Atomic Add)"),
+        Column("status", "string", "Status words as recorded, hexadecimal, split by ';'"),
+        Column("meaning", "string", "What the set bits say, one text a bit, split by ';'"),
+        Column("op", "string", "Operator whose dump has the record's numbers; NA if none has", nullable=True),
+        Column("op_type", "category", "Type of that operator", nullable=True),
+        Column(
+            "joined_by",
+            "category",
+            "Numbers the operator was found by: those in the record, or those in its file name; NA if none was",
+            nullable=True,
+            values=("record", "file_name"),
+        ),
+        Column("reason", "string", "Why this operator, or why none"),
+        Column("model_id", "Int64", "Model number in the record", nullable=True),
+        Column("task", "Int64", "Task number in the record", nullable=True),
+        Column("device_stream", "Int64", "Stream number in the record", nullable=True),
+        Column("context", "Int64", "Context number in the record; NA if it has none", nullable=True),
+        Column("thread", "Int64", "Thread number in the record; NA if it has none", nullable=True),
+        Column("core_id", "Int64", "Number of the core in the record", nullable=True),
+        Column("block_id", "Int64", "Number of the block in the record", nullable=True),
+        Column("pc_start", "string", "Start of the program, hexadecimal", nullable=True),
+        Column("path", "string", "File that holds the record"),
+        Column("source", "category", "The dump it was found in"),
+    ),
+)
+
+GRAPH_NODES = FrameSpec(
+    "graph_nodes",
+    (
+        _RANK,
+        Column("graph", "int32", "Graph number of the dump; -1 unknown"),
+        Column("node", "string", "Name of the node within its graph; graph_edges refers to it"),
+        Column("kind", "category", "What the node is", values=("operator", "parameter", "constant")),
+        Column("op_type", "category", "Operator type", nullable=True),
+        Column("full_name", "string", "Name with its scopes, as the graph spells it", nullable=True),
+        Column(
+            "op",
+            "string",
+            "full_name as dump files spell it. Dumps number operators differently: verify a join by value",
+            nullable=True,
+        ),
+        Column("order", "Int64", "Place in the recorded execution order, from 0", nullable=True),
+        Column("output_dtypes", "string", "One numpy name an output, split by ';'; empty: not told", nullable=True),
+        Column("output_shapes", "string", "As ops.input_shapes; -1: dynamic", nullable=True),
+        Column("source_file", "string", "File of the user's code that made the operator", nullable=True),
+        Column("source_line", "Int64", "Line in that file, from 1", nullable=True),
+        Column("source_code", "string", "Text of that line as recorded", nullable=True),
+        Column("source", "category", "The graph file"),
+    ),
+)
+
+GRAPH_EDGES = FrameSpec(
+    "graph_edges",
+    (
+        _RANK,
+        Column("graph", "int32", "Graph number of the dump; -1 unknown"),
+        Column("node", "string", "Node that reads; graph_nodes.node"),
+        Column("slot", "int32", "Place among its inputs, from 0"),
+        Column("producer", "string", "Node that is read; graph_nodes.node"),
+        Column("producer_slot", "int32", "Which of its outputs; -1: not told"),
+        Column("kind", "category", "What passes along the edge", values=("data", "control")),
+        Column("source", "category", "The graph file"),
     ),
 )
 
@@ -308,6 +387,7 @@ ISSUES = FrameSpec(
 SESSION_STEPS = FrameSpec("steps", (Column("side", "category", "ref or run", values=("ref", "run")), *STEPS.columns))
 
 RECORDED_FRAMES: Mapping[str, FrameSpec] = {
-    spec.name: spec for spec in (OPS, SPANS, STEPS, MEMORY, COMM, NODES, TENSORS)
+    spec.name: spec
+    for spec in (OPS, SPANS, STEPS, MEMORY, COMM, NODES, TENSORS, OVERFLOW_RECORDS, GRAPH_NODES, GRAPH_EDGES)
 }
 """The frames a parser may give."""
