@@ -22,6 +22,7 @@ _BUILT_IN: dict[str, str] = {
     "torch-execution-trace": "profkit.parsers.pytorch.execution_trace:TorchExecutionTrace",
     "kineto-trace": "profkit.parsers.pytorch.kineto_trace:KinetoTrace",
     "mindspore-dump": "profkit.parsers.dump.mindspore_dump:MindSporeDump",
+    "msprobe-dump": "profkit.parsers.dump.msprobe_dump:MsprobeDump",
     "npy-directory": "profkit.parsers.dump.npy_directory:NpyDirectory",
 }
 

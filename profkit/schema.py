@@ -165,6 +165,12 @@ TENSORS = FrameSpec(
         Column("digest", "string", "Recorded digest, as {algorithm}:{hex digits}", nullable=True),
         Column("task", "Int64", "Task number on the device as recorded", nullable=True),
         Column("device_stream", "Int64", "Stream number on the device as recorded", nullable=True),
+        Column("phase", "category", "Part of the training step", nullable=True, values=PHASES),
+        Column("module", "category", "Module path, dots between levels", nullable=True),
+        Column("argument", "category", "Place among the call's arguments as recorded (0, 1.0, mask)", nullable=True),
+        Column("source_file", "category", "File of the user's code that made the call", nullable=True),
+        Column("source_line", "Int64", "Line in that file, from 1", nullable=True),
+        Column("source_code", "category", "Text of that line as recorded", nullable=True),
     ),
 )
 
