@@ -224,7 +224,7 @@ GRAPH_NODES = FrameSpec(
         ),
         Column("order", "Int64", "Place in the recorded execution order, from 0", nullable=True),
         Column("output_dtypes", "string", "One numpy name an output, split by ';'; empty: not told", nullable=True),
-        Column("output_shapes", "string", "As ops.input_shapes; -1: dynamic", nullable=True),
+        Column("output_shapes", "string", "As ops.input_shapes; -1: dynamic, ?: not told", nullable=True),
         Column("source_file", "string", "File of the user's code that made the operator", nullable=True),
         Column("source_line", "Int64", "Line in that file, from 1", nullable=True),
         Column("source_code", "string", "Text of that line as recorded", nullable=True),

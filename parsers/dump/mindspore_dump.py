@@ -1,58 +1,51 @@
-"""MindSpore's synchronous dump (e2e, and kernel-by-kernel on Ascend), 1.3 to 2.10: one .npy file a tensor.
+"""A MindSpore dump, 1.0 to 2.10, of any kind: synchronous (e2e, kernel by kernel), asynchronous, statistics, overflow.
 
-Layout: {dump}/rank_{r}/{net}/{graph}/{iteration}/*.npy, any of these directories may be named. A file whose name would
-be too long has a number for a name, and its real one in mapping.csv. Only names and headers are read, no data.
-Execution order comes from the time in the file names: the execution_order files number operators differently.
+Any level of its directories may be named (dump_tree.py). Only names and headers are read, no tensor. A directory that
+mixes kinds is one recording. Execution order comes from the time in the file names: the recorded execution order
+numbers operators differently.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from profkit.errors import ImportIssue, Severity, UnreadableInputError
+from profkit.frame_spec import FrameSpec
 from profkit.parsers.base import Descriptor, Parsed, Recognition
-from profkit.parsers.dump.array_file import read_header
-from profkit.parsers.dump.dump_statistics import STATISTICS_FILE, is_statistics_file, read_statistics
-from profkit.parsers.dump.tensor_names import DumpName, dump_name, is_encodable, is_raw_dump_name
+from profkit.parsers.dump.dump_configuration import METADATA_FOLDER, configuration_facts
+from profkit.parsers.dump.dump_folder import FolderContent, holds_dump_files, is_dump_file_name, read_file, read_folder
+from profkit.parsers.dump.dump_graphs import DumpGraphs
+from profkit.parsers.dump.dump_statistics import is_statistics_file
+from profkit.parsers.dump.dump_tree import (
+    RANK_FOLDER,
+    DumpFolder,
+    children,
+    dump_folders,
+    folder_by_parents,
+    linked_folders,
+    number_of,
+    rank_folder_of,
+)
+from profkit.parsers.dump.overflow_join import DumpedOperator, OverflowJoin
+from profkit.parsers.dump.tensor_names import is_encodable
 from profkit.progress import Progress
 from profkit.safe_text import printable
-from profkit.schema import TENSORS
+from profkit.schema import GRAPH_EDGES, GRAPH_NODES, OVERFLOW_RECORDS, TENSORS
 
-_MAPPING_FILE = "mapping.csv"
-_METADATA = ".dump_metadata"
-_CONSTANTS = "constants"
-_RANK_FOLDER = re.compile(r"rank_(\d{1,9})")
-_NUMBER_FOLDER = re.compile(r"\d{1,9}")
-_NET_FOLDER = re.compile(r"(?!graphs$|execution_order$|debug_files$)[^.].*")
-_LOOKED_AT = 64
-_LONGEST_METADATA = 1 << 20
-_LONGEST_MAPPING = 1 << 28
-_REPORT_EVERY = 512
-_FILLED = (
-    "rank", "iteration", "graph", "op", "op_type", "io", "slot", "time_ns", "dtype", "shape", "layout", "size_bytes",
-    "path", "max", "min", "mean", "norm", "source", "nonfinite",
-)  # fmt: skip
+_DIGITS = re.compile(r"(\d+)")
+_LEVELS_ABOVE = 5
 
-
-@dataclass(frozen=True)
-class _IterationFolder:
-    """One directory of tensors and what the directories above it tell."""
-
-    path: Path
-    rank: int
-    graph: int
-    iteration: int
+Row = dict[str, Any]
 
 
 class MindSporeDump:
-    """Reads a MindSpore dump directory at any of its levels."""
+    """Reads a MindSpore dump at any level of its directories, or one file of it that holds more than a plain array."""
 
     descriptor = Descriptor(
         name="mindspore-dump",
@@ -60,32 +53,33 @@ class MindSporeDump:
         framework="mindspore",
         clock="unix epoch",
         unit="us",
-        frames=("tensors",),
+        frames=("tensors", "overflow_records", "graph_nodes", "graph_edges"),
         cacheable=False,
     )
 
     def sniff(self, path: Path) -> Recognition | None:
-        """Recognise a directory by the first names of tensors found on the way down the layout's levels.
+        """Recognise a directory by the first names of dumped files found on the way down a known layout's levels.
 
         A directory of several ranks, or of a rank and other things, is left to be looked into: each rank is a
         recording of its own.
         """
-        if not path.is_dir() or _holds_more_than_one_rank(path):
+        if not path.is_dir():
+            return _sniff_file(path)
+        if holds_dump_files(path):
+            return Recognition("it holds files named as dumped tensors, {op_type}.{operator}...", ())
+        folders = dump_folders(path)
+        if _holds_more_than_one_rank(path) or len({folder.rank for folder in folders}) > 1:
             return None
-        if _holds_tensors(path):
-            return Recognition("it holds tensors named {op_type}.{operator}...{input|output}.{slot}...", ())
-        for folder in _iteration_folders(path):
-            if _holds_tensors(folder.path):
-                below = folder.path.relative_to(path)
-                return Recognition(
-                    f"{below} holds tensors named {{op_type}}.{{operator}}...{{input|output}}.{{slot}}", ()
-                )
-        if any((rank / _METADATA).is_dir() for rank in (path, *_children(path, _RANK_FOLDER))):
-            return Recognition(f"it holds {_METADATA}, but no tensor", ())
+        holding = next((folder for folder in folders if holds_dump_files(folder.path)), None)
+        if holding is not None:
+            below = holding.path.relative_to(path)
+            return Recognition(f"{below} holds files named as dumped tensors, {{op_type}}.{{operator}}...", ())
+        if any((rank / METADATA_FOLDER).is_dir() for rank in (path, *children(path, RANK_FOLDER))):
+            return Recognition(f"it holds {METADATA_FOLDER}, but no tensor", ())
         return None
 
     def read(self, path: Path, progress: Progress) -> Parsed:
-        """List the dumped tensors, by rank, iteration and time.
+        """List the dumped tensors, by rank, iteration and time, with the graphs and overflow records beside them.
 
         Raises:
             UnreadableInputError: The path is no text that can stand in a frame.
@@ -93,21 +87,26 @@ class MindSporeDump:
         if not is_encodable(str(path)):
             raise UnreadableInputError(f"the name of {printable(path)} is no valid text", "rename it")
         issues: list[ImportIssue] = []
-        folders = [_folder_by_parents(path)] if _holds_tensors(path) else _iteration_folders(path)
-        rows: list[dict[str, Any]] = []
-        for folder in folders:
-            rows += _read_folder(folder, path, progress, issues)
-        if rows:
-            rows.sort(key=lambda row: (row["rank"], row["iteration"], row["time_ns"] or 0))
-            tensors = TENSORS.build({name: [row.get(name) for row in rows] for name in _FILLED})
-        else:
-            tensors = TENSORS.empty()
+        folders = _folders(path)
+        contents = list(_contents(path, folders, progress, issues))
+        tensors = _tensor_rows(contents, str(path))
+        records = _record_rows(contents, str(path))
+        if not tensors and not records:
             text = "no tensor was dumped: nothing ran, or the dump's configuration selected nothing"
             issues.append(ImportIssue(Severity.ERROR, str(path), "", text))
-        facts = _metadata_facts(path)
-        ranks = {folder.rank for folder in folders}
+        facts = configuration_facts(_metadata_places(path))
+        _note_configuration(path, facts, issues)
+        graphs = _graphs(path, folders, progress, issues)
+        arguments = sum(content.kernel_arguments for _, content in contents)
+        facts |= graphs.facts | ({"kernel_argument_files": str(arguments)} if arguments else {})
+        ranks = {folder.rank for folder in folders} or {graphs.rank}
         return Parsed(
-            {"tensors": tensors},
+            {
+                "tensors": _frame(TENSORS, tensors),
+                "overflow_records": _frame(OVERFLOW_RECORDS, records),
+                "graph_nodes": _frame(GRAPH_NODES, graphs.nodes),
+                "graph_edges": _frame(GRAPH_EDGES, graphs.edges),
+            },
             issues,
             framework="mindspore",
             rank=ranks.pop() if len(ranks) == 1 else -1,
@@ -116,201 +115,98 @@ class MindSporeDump:
         )
 
 
-def _read_folder(
-    folder: _IterationFolder, dump: Path, progress: Progress, issues: list[ImportIssue]
-) -> list[dict[str, Any]]:
-    """Give the rows of one directory of tensors; what cannot be read becomes an issue."""
-    files = _tensor_files(folder.path, issues)
-    rows = []
-    for number, (path, name) in enumerate(files):
-        if number % _REPORT_EVERY == 0:
-            progress("reading", str(folder.path), number / len(files))
-        rows.append(_row(path, name, issues))
-    statistics = folder.path / STATISTICS_FILE
-    if is_statistics_file(statistics):
-        kept = {(row["op"], row["io"], row["slot"]) for row in rows}
-        recorded = read_statistics(statistics, issues)
-        rows += [row for row in recorded if (row["op"], row["io"], row["slot"]) not in kept]
-    elif statistics.exists():
-        text = "the first line is not that of dump statistics: not read"
-        issues.append(ImportIssue(Severity.DATA_LOSS, str(statistics), "line 1", text))
-    place = {"rank": folder.rank, "graph": folder.graph, "iteration": folder.iteration, "source": str(dump)}
-    for row in rows:
-        row.update(place)
+def _sniff_file(path: Path) -> Recognition | None:
+    if not path.is_file():
+        return None
+    if path.suffix.lower() == ".csv":
+        recognised = is_statistics_file(path)
+        return Recognition("its first line names the columns of dump statistics", (path,)) if recognised else None
+    if path.suffix.lower() != ".npy" and is_dump_file_name(path.name):
+        return Recognition("it is named as a dumped file, {op_type}.{operator}...", (path,))
+    return None
+
+
+def _folders(path: Path) -> list[DumpFolder]:
+    if path.is_file():
+        return [folder_by_parents(path.parent)]
+    return [folder_by_parents(path)] if holds_dump_files(path) else dump_folders(path)
+
+
+def _contents(
+    path: Path, folders: Sequence[DumpFolder], progress: Progress, issues: list[ImportIssue]
+) -> Iterator[tuple[DumpFolder, FolderContent]]:
+    if path.is_file():
+        yield folders[0], read_file(path, progress, issues)
+        return
+    for folder in folders:
+        yield folder, read_folder(folder.path, progress, issues)
+    for link in linked_folders(folders, path):
+        text = "a link to a directory: not followed"
+        issues.append(ImportIssue(Severity.DATA_LOSS, printable(link), "", text))
+
+
+def _tensor_rows(contents: Sequence[tuple[DumpFolder, FolderContent]], source: str) -> list[Row]:
+    rows: list[Row] = []
+    for folder, content in contents:
+        place = {"rank": folder.rank, "graph": folder.graph, "iteration": folder.iteration, "source": source}
+        rows += [row | place for row in content.tensors]
+    rows.sort(key=lambda row: (row["rank"], row["iteration"], row["time_ns"] or 0, _natural(row["op"])))
     return rows
 
 
-def _tensor_files(path: Path, issues: list[ImportIssue]) -> list[tuple[str, DumpName]]:
-    """Give the tensor files of a directory with what their names say, real names first looked up."""
-    originals = _original_names(path, issues)
-    files: list[tuple[str, DumpName]] = []
-    refused: dict[str, list[str]] = {}
-    with os.scandir(path) as entries:
-        for entry in entries:
-            file_name = entry.name
-            name = dump_name(originals.get(file_name, file_name))
-            if name is not None and is_encodable(file_name) and not _leaves(entry, path):
-                files.append((entry.path, name))
-            elif why := _refusal(entry, name is not None):
-                refused.setdefault(why, []).append(printable(file_name))
-    for why, names in refused.items():
-        text = f"{len(names):,} files were not read: {why} ({min(names)[:80]}{', ...' if len(names) > 1 else ''})"
-        issues.append(ImportIssue(Severity.DATA_LOSS, str(path), "", text))
-    return files
+def _natural(name: str) -> list[object]:
+    """Order the digits in names as numbers: where no time is told, operators stand in the order of their numbers."""
+    parts = _DIGITS.split(name)
+    return [(part, 0) if place % 2 == 0 else ("", int(part)) for place, part in enumerate(parts)]
 
 
-def _leaves(entry: os.DirEntry[str], folder: Path) -> bool:
-    return entry.is_symlink() and not Path(os.path.realpath(entry.path)).is_relative_to(folder.resolve())
-
-
-def _refusal(entry: os.DirEntry[str], named_as_tensor: bool) -> str:
-    """Say why an entry of a directory of tensors is not read; empty if it is no loss."""
-    if named_as_tensor:
-        return "a link that leaves the directory, or a name that is no valid text"
-    if entry.name.endswith(".npy"):
-        return f"not named like a tensor, and {_MAPPING_FILE} has no other name"
-    if is_raw_dump_name(entry.name):
-        return "raw dump of the device runtime, a format that profkit does not read yet"
-    return ""
-
-
-def _row(path: str, name: DumpName, issues: list[ImportIssue]) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "op": name.op,
-        "op_type": name.op_type,
-        "io": name.io,
-        "slot": name.slot,
-        "time_ns": name.time_us * 1_000,
-        "layout": name.layout,
-        "path": path,
-    }
-    try:
-        header = read_header(path)
-    except UnreadableInputError as error:
-        issues.append(ImportIssue(Severity.ERROR, path, "", error.message))
-        return row
-    row["dtype"] = header.dtype
-    row["shape"] = ",".join(map(str, header.shape))
-    row["size_bytes"] = header.size_bytes
-    return row
-
-
-def _original_names(path: Path, issues: list[ImportIssue]) -> Mapping[str, str]:
-    """Read mapping.csv: the file's name and the name it was too long for, one pair a line, without header or quotes."""
-    mapping = path / _MAPPING_FILE
-    if not mapping.is_file():
-        return {}
-    with mapping.open(encoding="utf-8", errors="replace") as file:
-        text = file.read(_LONGEST_MAPPING)
-        if file.read(1):
-            issue = f"only the first {_LONGEST_MAPPING:,} characters were read"
-            issues.append(ImportIssue(Severity.DATA_LOSS, str(mapping), "", issue))
-    pairs = (line.partition(",") for line in text.splitlines())
-    return {number: original.strip() for number, comma, original in pairs if comma}
-
-
-def _metadata_facts(path: Path) -> dict[str, str]:
-    """Give device target and version from the .dump_metadata beside or above the named directory."""
-    resolved = path.resolve()
-    for folder in (*_children(resolved, _RANK_FOLDER)[:1], resolved, *islice(resolved.parents, 3)):
-        path = folder / _METADATA / "config.json"
-        if not path.is_file():
-            continue
-        try:
-            with path.open("rb") as file:
-                config = json.loads(file.read(_LONGEST_METADATA))
-        except (OSError, ValueError, RecursionError):
-            continue
-        if isinstance(config, dict):
-            return {
-                key: str(config[key]) for key in ("device_target", "ms_version") if isinstance(config.get(key), str)
-            }
-    return {}
-
-
-def _children(path: Path, name: re.Pattern[str]) -> list[Path]:
-    """Give the directories in a directory whose whole names match, in the order of the numbers in them."""
-    try:
-        with os.scandir(path) as entries:
-            names = [entry.name for entry in entries if name.fullmatch(entry.name) and entry.is_dir()]
-    except OSError:
+def _record_rows(contents: Sequence[tuple[DumpFolder, FolderContent]], source: str) -> list[Row]:
+    if not any(content.records for _, content in contents):
         return []
-    return [path / name for name in sorted(names, key=lambda name: (len(name), name))]
+    operators = [
+        DumpedOperator(folder, operator) for folder, content in contents for operator in content.operators.values()
+    ]
+    join = OverflowJoin(operators)
+    rows = [join.row(found, folder, source) for folder, content in contents for found in content.records]
+    return sorted(rows, key=lambda row: (row["rank"], row["iteration"], row["time_ns"]))
 
 
-def _number(folder: Path, pattern: re.Pattern[str]) -> int:
-    match = pattern.fullmatch(folder.name)
-    return int(match[match.lastindex or 0]) if match else -1
+def _frame(spec: FrameSpec, rows: Sequence[Row]) -> pd.DataFrame:
+    return spec.from_rows(rows)
 
 
-def _folder_by_parents(path: Path) -> _IterationFolder:
-    """Take rank, graph and iteration of a directory of tensors from the names of the directories it lies in."""
-    path_names = path.resolve()
-    graph = path_names.parent
-    return _IterationFolder(
-        path,
-        _number(graph.parent.parent, _RANK_FOLDER),
-        _number(graph, _NUMBER_FOLDER),
-        _number(path_names, _NUMBER_FOLDER),
-    )
+def _note_configuration(path: Path, facts: dict[str, str], issues: list[ImportIssue]) -> None:
+    if "sample_num" in facts:
+        text = (
+            f"the dump's configuration asks for the first {facts['sample_num']} elements of each tensor only: what"
+            " lies behind them was not dumped"
+        )
+        issues.append(ImportIssue(Severity.INFO, str(path), "", text))
 
 
-def _iteration_folders(path: Path) -> list[_IterationFolder]:
-    """Give the directories of tensors below a dump, rank, net or graph directory."""
-    root = path.resolve()
-    ranks = _children(path, _RANK_FOLDER)
-    if ranks:
-        return [folder for rank in ranks for folder in _of_rank(rank, _number(rank, _RANK_FOLDER))]
-    if _RANK_FOLDER.fullmatch(root.name) or (path / _METADATA).is_dir():
-        return _of_rank(path, _number(root, _RANK_FOLDER))
-    net = _of_net(path, _number(root.parent, _RANK_FOLDER))
-    if net:
-        return net
-    return _of_graph(path, _number(root.parent.parent, _RANK_FOLDER), _number(root, _NUMBER_FOLDER))
+def _metadata_places(path: Path) -> list[Path]:
+    """Give the directories that may hold a dump's metadata: of its first rank, its own, and those above."""
+    named = path.resolve()
+    own = [named] if named.is_dir() else []
+    return [*children(path, RANK_FOLDER)[:1], *own, *list(named.parents)[:_LEVELS_ABOVE]]
 
 
-def _of_rank(path: Path, rank: int) -> list[_IterationFolder]:
-    return [folder for net in _children(path, _NET_FOLDER) for folder in _of_net(net, rank)]
-
-
-def _of_net(path: Path, rank: int) -> list[_IterationFolder]:
-    graphs = _children(path, _NUMBER_FOLDER)
-    return [folder for graph in graphs for folder in _of_graph(graph, rank, int(graph.name))]
-
-
-def _of_graph(path: Path, rank: int, graph: int) -> list[_IterationFolder]:
-    iterations = [_IterationFolder(child, rank, graph, int(child.name)) for child in _children(path, _NUMBER_FOLDER)]
-    constants = path / _CONSTANTS
-    if constants.is_dir():
-        iterations.append(_IterationFolder(constants, rank, graph, -1))
-    return iterations
+def _graphs(path: Path, folders: Sequence[DumpFolder], progress: Progress, issues: list[ImportIssue]) -> DumpGraphs:
+    """Read the graphs of the rank; where one graph's directory or an iteration of it was named, of that graph alone."""
+    ranks = children(path, RANK_FOLDER)[:1]
+    rank_folder = ranks[0] if ranks else rank_folder_of(path)
+    numbers = {folder.graph for folder in folders}
+    depth = 0 if rank_folder is None else len(path.resolve().parts) - len(rank_folder.resolve().parts)
+    single = numbers.pop() if depth > 1 and len(numbers) == 1 else -1
+    rank = -1 if rank_folder is None else number_of(rank_folder.resolve(), RANK_FOLDER)
+    graphs = DumpGraphs(rank_folder or path, rank, single if single >= 0 else None)
+    if rank_folder is not None:
+        graphs.read(progress, issues)
+    return graphs
 
 
 def _holds_more_than_one_rank(path: Path) -> bool:
-    if not _children(path, _RANK_FOLDER):
+    if not children(path, RANK_FOLDER):
         return False
     with os.scandir(path) as entries:
         return sum(not entry.name.startswith(".") for entry in entries) > 1
-
-
-def _holds_tensors(path: Path) -> bool:
-    """Tell by the first names in it whether a directory is one of tensors."""
-    try:
-        with os.scandir(path) as entries:
-            names = [entry.name for entry in islice(entries, _LOOKED_AT)]
-    except OSError:
-        return False
-    if any(dump_name(name) is not None for name in names):
-        return True
-    return _is_mapping_file(path / _MAPPING_FILE) or is_statistics_file(path / STATISTICS_FILE)
-
-
-def _is_mapping_file(path: Path) -> bool:
-    try:
-        if not path.is_file():
-            return False
-        with path.open(encoding="utf-8", errors="replace") as file:
-            _, _, original = file.readline(4096).strip().partition(",")
-    except OSError:
-        return False
-    return dump_name(original) is not None

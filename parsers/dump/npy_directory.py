@@ -17,7 +17,8 @@ from typing import Any
 from profkit.errors import ImportIssue, Severity, UnreadableInputError
 from profkit.parsers.base import Descriptor, Parsed, Recognition
 from profkit.parsers.dump.array_file import ArrayHeader, read_header
-from profkit.parsers.dump.tensor_names import dump_name, is_encodable, saved_name
+from profkit.parsers.dump.dump_names import dump_name
+from profkit.parsers.dump.tensor_names import is_encodable, saved_name
 from profkit.progress import Progress
 from profkit.safe_text import printable
 from profkit.schema import TENSORS

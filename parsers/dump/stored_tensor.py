@@ -6,12 +6,12 @@ one opener, imported when it is first needed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 
-from profkit.errors import UnreadableInputError
 from profkit.parsers.dump.array_file import AnyArray
 
 Opener = Callable[[Path, str], AnyArray]
@@ -20,6 +20,11 @@ Opener = Callable[[Path, str], AnyArray]
 _OPENERS: dict[str, str] = {
     ".npy": "profkit.parsers.dump.array_file:open_member",
 }
+# Dumps of the device runtime have no suffix: what follows the last dot is a time or another number.
+_WITHOUT_SUFFIX = "profkit.parsers.dump.async_dump:open_part"
+_NAMED_PART = re.compile(r"(?:input|output)\.\d{1,9}")
+# Tensors of a dtype that .npy has no word for: the dtype stands behind the last dot.
+_BARE = "profkit.parsers.dump.raw_tensor:open_member"
 
 
 def open_tensor(path: Path | str, member: str | None = None) -> AnyArray:
@@ -36,17 +41,14 @@ def open_tensor(path: Path | str, member: str | None = None) -> AnyArray:
         UnreadableInputError: The file or the part is missing, damaged or of no kind that is read.
     """
     path = Path(path)
-    opener = _opener(path.suffix.lower())
-    if opener is None:
-        raise UnreadableInputError(f"{path} is of no kind that tensors are read from", "give .npy files")
-    return opener(path, member or "")
+    target = _OPENERS.get(path.suffix.lower())
+    if target is None:
+        target = _WITHOUT_SUFFIX if member and _NAMED_PART.fullmatch(member) else _BARE
+    return _opener(target)(path, member or "")
 
 
 @cache
-def _opener(suffix: str) -> Opener | None:
-    target = _OPENERS.get(suffix)
-    if target is None:
-        return None
+def _opener(target: str) -> Opener:
     module, _, name = target.partition(":")
     opener: Opener = getattr(import_module(module), name)
     return opener

@@ -118,8 +118,8 @@ def test_odd_names_are_kept_or_told(tmp_path: Path) -> None:
     parsed = read(tmp_path)
     assert parsed.frames["tensors"]["op"].tolist() == ["Default_\x1b[2J\n'é-op0"]
     texts = " ".join(issue.text for issue in parsed.issues)
-    assert "raw dump" in texts
-    assert "2 files were not read: a link" in texts
+    assert "no whole dump of the device runtime" in texts
+    assert "2 files were not read: a link that leaves" in texts
     assert texts.isprintable()
 
 
@@ -199,7 +199,9 @@ def test_every_recorded_file_is_read(shared: Path, net: str) -> None:
     assert not parsed.issues
     assert frame["dtype"].notna().all()
     assert parsed.writer_version == "2.10.0"
-    assert parsed.facts == {"device_target": "CPU"}
+    assert parsed.facts["device_target"] == "CPU"
+    assert parsed.facts["op_debug_mode"] == "0"
+    assert parsed.facts["input_output"] == ("outputs" if net == "mlp_out" else "inputs and outputs")
 
 
 def test_recorded_statistics_are_read(shared: Path, tmp_path: Path) -> None:
