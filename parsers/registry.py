@@ -23,6 +23,9 @@ _BUILT_IN: dict[str, str] = {
     "kineto-trace": "profkit.parsers.pytorch.kineto_trace:KinetoTrace",
     "mindspore-dump": "profkit.parsers.dump.mindspore_dump:MindSporeDump",
     "msprobe-dump": "profkit.parsers.dump.msprobe_dump:MsprobeDump",
+    "torch-checkpoint": "profkit.parsers.checkpoint.torch_checkpoint:TorchCheckpoint",
+    "safetensors": "profkit.parsers.checkpoint.safetensors_checkpoint:SafetensorsCheckpoint",
+    "mindspore-checkpoint": "profkit.parsers.checkpoint.mindspore_checkpoint:MindSporeCheckpoint",
     "npy-directory": "profkit.parsers.dump.npy_directory:NpyDirectory",
 }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from profkit.errors import ImportIssue, Severity, UnreadableInputError
 from profkit.parsers.base import Descriptor, Parsed, Recognition
 from profkit.parsers.dump.array_file import ArrayHeader, read_header
 from profkit.parsers.dump.dump_names import dump_name
+from profkit.parsers.dump.saved_place import SavedPlace
 from profkit.parsers.dump.tensor_names import is_encodable, saved_name
 from profkit.progress import Progress
 from profkit.safe_text import printable
@@ -30,35 +31,7 @@ _REPORT_EVERY = 512
 # Beside tensors these say nothing that another parser would want.
 _NOTES = (".txt", ".md", ".log", ".png")
 
-_IO_FOLDERS = {
-    **dict.fromkeys(("output", "outputs", "activation", "activations", "forward"), "output"),
-    **dict.fromkeys(("grad", "grads", "gradient", "gradients", "backward"), "gradient"),
-    **dict.fromkeys(("input", "inputs"), "input"),
-    **dict.fromkeys(("param", "params", "parameter", "parameters", "weight", "weights"), "parameter"),
-}
-_ITERATION_FOLDER = re.compile(r"(?:step|iter|iteration)[_-]?(\d{1,9})", re.IGNORECASE)
-_RANK_FOLDER = re.compile(r"rank[_-]?(\d{1,9})", re.IGNORECASE)
 _DIGITS = re.compile(r"(\d+)")
-
-
-@dataclass(frozen=True)
-class _Place:
-    """What the directories above a file tell of it."""
-
-    io: str | None = None
-    iteration: int = -1
-    rank: int = -1
-    prefix: str = ""
-
-    def below(self, folder: str) -> _Place:
-        io = _IO_FOLDERS.get(folder.lower())
-        if io is not None:
-            return replace(self, io=io)
-        if match := _ITERATION_FOLDER.fullmatch(folder):
-            return replace(self, iteration=int(match[1]))
-        if match := _RANK_FOLDER.fullmatch(folder):
-            return replace(self, rank=int(match[1]))
-        return replace(self, prefix=f"{self.prefix}{folder}/")
 
 
 class NpyDirectory:
@@ -142,13 +115,13 @@ def _is_note(name: str) -> bool:
     return name.startswith(".") or name.lower().endswith(_NOTES)
 
 
-def _files(path: Path, issues: list[ImportIssue]) -> Iterator[tuple[Path, _Place]]:
+def _files(path: Path, issues: list[ImportIssue]) -> Iterator[tuple[Path, SavedPlace]]:
     root = path.resolve()
     if path.is_file():
-        yield path, replace(_Place().below(root.parent.name), prefix="")
+        yield path, replace(SavedPlace().below(root.parent.name), prefix="")
         return
     # What the named directory itself is called tells what it holds, but is no part of the tensors' names.
-    waiting = [(path, replace(_Place().below(root.name), prefix=""), 0)]
+    waiting = [(path, replace(SavedPlace().below(root.name), prefix=""), 0)]
     others = 0
     while waiting:
         folder, place, depth = waiting.pop()
@@ -192,7 +165,7 @@ def _refusal(entry: os.DirEntry[str], root: Path, depth: int) -> str:
     return ""
 
 
-def _row(root: Path, file: Path, place: _Place, issues: list[ImportIssue]) -> dict[str, Any]:
+def _row(root: Path, file: Path, place: SavedPlace, issues: list[ImportIssue]) -> dict[str, Any]:
     name = saved_name(file.name)
     header: ArrayHeader | None = None
     try:

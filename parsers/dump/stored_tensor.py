@@ -16,9 +16,11 @@ from profkit.parsers.dump.array_file import AnyArray
 
 Opener = Callable[[Path, str], AnyArray]
 
+_CHECKPOINT = "profkit.parsers.checkpoint.checkpoint_tensor:open_member"
 # suffix -> "module:function" of (path, member); the member is "" where the file is one tensor.
 _OPENERS: dict[str, str] = {
     ".npy": "profkit.parsers.dump.array_file:open_member",
+    **dict.fromkeys((".pt", ".pth", ".ckpt", ".safetensors", ".tar", ".pkl"), _CHECKPOINT),
 }
 # Dumps of the device runtime have no suffix: what follows the last dot is a time or another number.
 _WITHOUT_SUFFIX = "profkit.parsers.dump.async_dump:open_part"
@@ -44,6 +46,8 @@ def open_tensor(path: Path | str, member: str | None = None) -> AnyArray:
     target = _OPENERS.get(path.suffix.lower())
     if target is None:
         target = _WITHOUT_SUFFIX if member and _NAMED_PART.fullmatch(member) else _BARE
+        # .bin is a bare dump or a checkpoint, which alone has named parts.
+        target = _CHECKPOINT if path.suffix.lower() == ".bin" and member else target
     return _opener(target)(path, member or "")
 
 
