@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from profkit.errors import ProfkitError, UnreadableInputError
@@ -315,7 +315,7 @@ def test_every_cut_is_refused_or_told(tmp_path: Path, name: str) -> None:
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_damaged_bytes_never_raise_anything_else(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     folder = tmp_path_factory.mktemp("damaged")
     name = data.draw(st.sampled_from(["a.pth", "b.pth", "c.ckpt", "d.safetensors"]))

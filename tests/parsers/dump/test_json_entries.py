@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from profkit.errors import ImportIssue
@@ -40,7 +40,7 @@ JSON_VALUES = st.recursive(
 
 
 @given(st.dictionaries(st.text(), JSON_VALUES), st.sampled_from([None, 1, 4]), st.integers(1, 40))
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_window_gives_what_the_standard_reader_gives(
     tmp_path_factory: pytest.TempPathFactory, value: dict[str, Any], indent: int | None, window: int
 ) -> None:
