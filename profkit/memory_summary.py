@@ -1,4 +1,4 @@
-"""How much memory each component held: its peaks, or the recorded curve."""
+"""How much memory each component held: its peaks, the recorded curve, and what it was allocated for."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ def memory_peaks(memory: pd.DataFrame) -> pd.DataFrame:
     Returns:
         rank (int32), component (category), samples (int64), peak_allocated_bytes, peak_allocated_at_ns (time of the
         first sample that high), last_allocated_bytes (what was never given back), peak_reserved_bytes,
-        peak_reserved_at_ns (all Int64; NA where not recorded).
+        peak_reserved_at_ns, and of the recorded changes alone: peak_growth_bytes and last_growth_bytes (most, and at
+        last, above what was held when the recording began), requested_bytes (sum of all allocations) (all Int64; NA
+        where not recorded).
     """
     curve = memory_curve(memory)
     grouped = curve.groupby(_KEYS, observed=True, sort=False)
@@ -30,9 +32,25 @@ def memory_peaks(memory: pd.DataFrame) -> pd.DataFrame:
         if measure == "allocated":
             last = known.drop_duplicates(_KEYS, keep="last").set_index(_KEYS)[column]
             peaks["last_allocated_bytes"] = last.reindex(peaks.index)
-    largest = peaks[["peak_allocated_bytes", "peak_reserved_bytes"]].max(axis="columns")
+    peaks = peaks.join(_growth(curve))
+    largest = peaks[["peak_allocated_bytes", "peak_reserved_bytes", "peak_growth_bytes"]].max(axis="columns")
     order = largest.sort_values(ascending=False, kind="stable", na_position="last").index
     return peaks.loc[order].reset_index()
+
+
+def _growth(curve: pd.DataFrame) -> pd.DataFrame:
+    changes = curve[curve["change_bytes"].notna()]
+    keys = [changes[key] for key in _KEYS]
+    growth = changes["change_bytes"].groupby(keys, observed=True, sort=False).cumsum()
+    grown = growth.groupby(keys, observed=True, sort=False)
+    requested = changes["change_bytes"].clip(lower=0).groupby(keys, observed=True, sort=False)
+    return pd.DataFrame(
+        {
+            "peak_growth_bytes": grown.max().clip(lower=0).astype("Int64"),
+            "last_growth_bytes": grown.last().astype("Int64"),
+            "requested_bytes": requested.sum().astype("Int64"),
+        }
+    )
 
 
 def memory_curve(memory: pd.DataFrame) -> pd.DataFrame:
@@ -42,7 +60,40 @@ def memory_curve(memory: pd.DataFrame) -> pd.DataFrame:
         memory: Frame `memory`.
 
     Returns:
-        rank, component, time_ns, allocated_bytes, reserved_bytes.
+        rank, component, time_ns, allocated_bytes, reserved_bytes, change_bytes.
     """
-    columns = [*_KEYS, "time_ns", *_MEASURES.values()]
+    columns = [*_KEYS, "time_ns", *_MEASURES.values(), "change_bytes"]
     return memory[columns].sort_values([*_KEYS, "time_ns"], kind="stable", ignore_index=True)
+
+
+def summarise_allocations(allocations: pd.DataFrame) -> pd.DataFrame:
+    """Sum the allocations by what they were for; the largest sum stands first.
+
+    Args:
+        allocations: Frame `allocations`.
+
+    Returns:
+        rank, component, name (NA where not recorded), count (int64), total_bytes, largest_bytes (Int64; NA if the size
+        of one is not known), kept (int64) and kept_bytes (Int64): of those that were not released while recorded,
+        mean_held_ns (Int64: mean time from allocation to release of those that were released; NA if none was).
+    """
+    keys = [*_KEYS, "name"]
+    released = allocations["end_ns"].notna() | allocations["last_node"].notna()
+    rows = allocations.assign(
+        kept=~released,
+        kept_bytes=allocations["size_bytes"].where(~released, 0),
+        held_ns=(allocations["end_ns"] - allocations["start_ns"]).astype("Float64"),
+    ).astype({"component": object, "name": object})
+    grouped = rows.groupby(keys, sort=False, dropna=False)
+    complete = grouped["size_bytes"].count().eq(grouped.size())
+    summary = pd.DataFrame(
+        {
+            "count": grouped.size(),
+            "total_bytes": grouped["size_bytes"].sum().where(complete),
+            "largest_bytes": grouped["size_bytes"].max().where(complete),
+            "kept": grouped["kept"].sum(),
+            "kept_bytes": grouped["kept_bytes"].sum().where(complete),
+            "mean_held_ns": grouped["held_ns"].mean().round().astype("Int64"),
+        }
+    ).reset_index()
+    return summary.sort_values(["total_bytes", *keys], ascending=[False, True, True, True], ignore_index=True)

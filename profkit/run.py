@@ -17,9 +17,13 @@ from profkit.frame_spec import concatenate
 from profkit.parsers.base import Framework, Parsed
 from profkit.progress import Progress, silent
 from profkit.schema import (
+    ALLOCATIONS,
+    API,
     COMM,
+    DATA_PIPELINE,
     GRAPH_EDGES,
     GRAPH_NODES,
+    LINKS,
     MEMORY,
     NODES,
     OPS,
@@ -68,8 +72,8 @@ class Run:
     Attributes:
         path: What the user named.
         framework: Who ran; "unknown" if no source tells it.
-        ops, spans, steps, memory, comm, nodes, tensors, overflow_records, graph_nodes, graph_edges: Frames of
-            profkit.schema; empty if nothing of it was recorded.
+        ops, spans, steps, memory, allocations, comm, links, api, data_pipeline, nodes, tensors, overflow_records,
+            graph_nodes, graph_edges: Frames of profkit.schema; empty if nothing of it was recorded.
         sources: Where each part came from.
     """
 
@@ -79,7 +83,11 @@ class Run:
     spans: pd.DataFrame = field(default_factory=SPANS.empty)
     steps: pd.DataFrame = field(default_factory=STEPS.empty)
     memory: pd.DataFrame = field(default_factory=MEMORY.empty)
+    allocations: pd.DataFrame = field(default_factory=ALLOCATIONS.empty)
     comm: pd.DataFrame = field(default_factory=COMM.empty)
+    links: pd.DataFrame = field(default_factory=LINKS.empty)
+    api: pd.DataFrame = field(default_factory=API.empty)
+    data_pipeline: pd.DataFrame = field(default_factory=DATA_PIPELINE.empty)
     nodes: pd.DataFrame = field(default_factory=NODES.empty)
     tensors: pd.DataFrame = field(default_factory=TENSORS.empty)
     overflow_records: pd.DataFrame = field(default_factory=OVERFLOW_RECORDS.empty)

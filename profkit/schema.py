@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from profkit.frame_spec import Column, FrameSpec
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Raised whenever a frame changes; part of every cache key and session file."""
 
 PHASES = ("forward", "backward", "recompute", "optimizer")
@@ -98,6 +98,24 @@ MEMORY = FrameSpec(
         Column("allocated_bytes", "Int64", "Allocated", nullable=True),
         Column("reserved_bytes", "Int64", "Reserved", nullable=True),
         Column("source", "category", "File the row was read from"),
+        Column("change_bytes", "Int64", "Allocated (above 0) or freed (below 0) at that time", nullable=True),
+    ),
+)
+
+ALLOCATIONS = FrameSpec(
+    "allocations",
+    (
+        _RANK,
+        Column("component", "category", "Who holds the memory, as in frame memory"),
+        Column("name", "category", "Operator or tensor the memory was allocated for", nullable=True),
+        Column("size_bytes", "Int64", "Size of the allocation", nullable=True),
+        Column("start_ns", "Int64", "When it was allocated, ns", nullable=True),
+        Column("end_ns", "Int64", "When it was released, ns; NA: not while recorded", nullable=True),
+        Column("first_node", "Int64", "Graph node it is allocated at (static memory has no times)", nullable=True),
+        Column("last_node", "Int64", "Graph node it is released at; NA: never", nullable=True),
+        Column("graph", "category", "Model and graph the nodes count in", nullable=True),
+        Column("source", "category", "File the row was read from"),
+        Column("row", "int64", "Record number in that file, from 0"),
     ),
 )
 
@@ -111,10 +129,84 @@ COMM = FrameSpec(
         Column("start_ns", "Int64", "Start, ns", nullable=True),
         Column("dur_ns", "Int64", "Elapsed, ns", nullable=True),
         Column("wait_ns", "Int64", "Waiting for other ranks, ns", nullable=True),
+        Column("size_bytes", "Int64", "Bytes moved over links, as the device counted them", nullable=True),
+        Column("source", "category", "File the row was read from"),
+        Column("message_bytes", "Int64", "Larger one of what goes in and what comes out, bytes", nullable=True),
+        Column("dtype", "category", "numpy's name of the elements' type, or as recorded", nullable=True),
+        Column("group", "category", "Process group or communicator", nullable=True),
+        Column("group_size", "Int64", "Processes in the group", nullable=True),
+        Column("group_ranks", "category", "Their ranks, split by ','", nullable=True),
+        Column("operation", "category", "Operation where the name does not tell it (allreduce)", nullable=True),
+        Column("level", "category", "host: the call, dur_ns NA", nullable=True, values=("host", "device")),
+        Column("row", "Int64", "Record number in the source, that of its ops row; NA without one", nullable=True),
+    ),
+)
+
+LINKS = FrameSpec(
+    "links",
+    (
+        _RANK,
+        _STEP,
+        Column("operation", "category", "Operation, or sort of operations, as recorded"),
+        Column("selection", "category", "operation: that one; total: all of the sort; else one picked (top1, bottom2)"),
+        Column("name", "category", "Operation that was picked", nullable=True),
+        Column("kind", "category", "Sort of operation", values=("collective", "p2p")),
+        Column("group", "category", "Communicator", nullable=True),
+        Column("src", "Int64", "Sending rank, as numbered in the group", nullable=True),
+        Column("dst", "Int64", "Receiving rank, as numbered in the group", nullable=True),
+        Column("transport", "category", "Kind of link (LOCAL, HCCS, PCIE, RDMA, SIO)", nullable=True),
         Column("size_bytes", "Int64", "Bytes moved", nullable=True),
+        Column("dur_ns", "Int64", "Time of the transfers, ns", nullable=True),
+        Column("bandwidth_gb_s", "float64", "As recorded, 10^9 bytes a second", nullable=True),
         Column("source", "category", "File the row was read from"),
     ),
 )
+
+API = FrameSpec(
+    "api",
+    (
+        _RANK,
+        Column("level", "category", "Layer of the call (acl, node, runtime, model, communication)"),
+        Column("name", "category", "Function as recorded"),
+        Column("count", "int64", "Calls"),
+        Column("total_ns", "Int64", "Time of all calls, ns", nullable=True),
+        Column("min_ns", "Int64", "Shortest call, ns", nullable=True),
+        Column("max_ns", "Int64", "Longest call, ns", nullable=True),
+        Column("source", "category", "File the row was read from"),
+    ),
+)
+
+DATA_PIPELINE = FrameSpec(
+    "data_pipeline",
+    (
+        _RANK,
+        Column("number", "Int64", "Number of the operator in the pipeline; NA for a stage", nullable=True),
+        Column("name", "category", "Operator of the dataset pipeline (Batch), or stage that was timed"),
+        Column("parent", "Int64", "Number of the operator that it feeds", nullable=True),
+        Column("workers", "Int64", "Parallel workers", nullable=True),
+        Column("queue_length", "Int64", "Places of its output queue", nullable=True),
+        Column("queue_mean", "float64", "Mean number of items in its output queue", nullable=True),
+        Column("queue_usage", "float64", "queue_mean / queue_length, 0 to 1", nullable=True),
+        Column("queue_empty", "float64", "Share of samples with an empty output queue, 0 to 1", nullable=True),
+        Column("cpu_percent", "float64", "Mean use of the host's processors, 0 to 100", nullable=True),
+        Column("count", "Int64", "Calls, batches or samples", nullable=True),
+        Column("mean_ns", "Int64", "Mean time of one, ns", nullable=True),
+        Column("note", "string", "What the profiler wrote beside it", nullable=True),
+        Column("source", "category", "File the row was read from"),
+    ),
+)
+
+COUNTERS = FrameSpec(
+    "counters",
+    (
+        _RANK,
+        Column("counter", "category", "Counter as the header names it, with its unit (aic_mac_ratio, aiv_time(us))"),
+        Column("value", "float64", "Its value; a core that did not run has no row"),
+        Column("source", "category", "File of the kernel's ops row"),
+        Column("row", "int64", "Record number of the kernel's ops row in that file"),
+    ),
+)
+"""Counters of kernels, joined to ops by source and row. Millions of values: read on request alone."""
 
 NODES = FrameSpec(
     "nodes",
@@ -394,6 +486,21 @@ SESSION_STEPS = FrameSpec("steps", (Column("side", "category", "ref or run", val
 
 RECORDED_FRAMES: Mapping[str, FrameSpec] = {
     spec.name: spec
-    for spec in (OPS, SPANS, STEPS, MEMORY, COMM, NODES, TENSORS, OVERFLOW_RECORDS, GRAPH_NODES, GRAPH_EDGES)
+    for spec in (
+        OPS,
+        SPANS,
+        STEPS,
+        MEMORY,
+        ALLOCATIONS,
+        COMM,
+        LINKS,
+        API,
+        DATA_PIPELINE,
+        NODES,
+        TENSORS,
+        OVERFLOW_RECORDS,
+        GRAPH_NODES,
+        GRAPH_EDGES,
+    )
 }
 """The frames a parser may give."""

@@ -93,6 +93,10 @@ class ColumnMaker:
         self._numbers = numbers
         self._damage = damage
 
+    def of(self, chosen: NDArray[np.bool_]) -> ColumnMaker:
+        """Give the maker of columns of some of the events; bool, one an event."""
+        return ColumnMaker(self._numbers[chosen], self._damage)
+
     def times(self, column: str, texts: pa.Array) -> pa.Array:
         """Give Int64 nanoseconds of texts of microseconds."""
         times = exact_nanoseconds(texts)

@@ -27,6 +27,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import compress
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -57,16 +58,20 @@ class Argument:
         kind: "int" gives Int64 (numbers, and texts of digits); "text" gives category (text as it is, other values as
             their JSON); "json" gives category (the JSON of the value, unread: for lists, decoded once a category).
         keys: The spellings it has in `args`; the first one present is taken.
+        beside: A key without which an event has none of `keys` either: only events that have it are looked into, so
+            that values of rare events cost the others nothing. Empty looks into all.
     """
 
     column: str
     kind: Literal["int", "text", "json"]
     keys: tuple[str, ...]
+    beside: str
 
-    def __init__(self, column: str, kind: Literal["int", "text", "json"], *keys: str) -> None:
+    def __init__(self, column: str, kind: Literal["int", "text", "json"], *keys: str, beside: str = "") -> None:
         object.__setattr__(self, "column", column)
         object.__setattr__(self, "kind", kind)
         object.__setattr__(self, "keys", keys or (column,))
+        object.__setattr__(self, "beside", beside)
 
 
 @dataclass(frozen=True)
@@ -151,9 +156,15 @@ class EventBatches:
         self._arguments = tuple(arguments)
         self._phases = frozenset(phases)
         self._choose = choose
-        self._keys = tuple(dict.fromkeys(key for argument in arguments for key in argument.keys))
+        usual = [key for argument in arguments if not argument.beside for key in argument.keys]
+        rare = [key for argument in arguments if argument.beside for key in (argument.beside, *argument.keys)]
+        self._keys = tuple(dict.fromkeys([*usual, *rare]))
         self._args_type, self._event_type = _struct_types(self._keys)
-        self.windows = EventWindows(path, self._event_type, header_keys, progress, window_bytes)
+        usual_type = _struct_types(tuple(dict.fromkeys(usual)))[1]
+        marks = [f'"{key}"'.encode() for key in dict.fromkeys(argument.beside for argument in arguments) if key]
+        self.windows = EventWindows(
+            path, self._event_type, header_keys, progress, window_bytes, usual=(usual_type, marks)
+        )
 
     def __iter__(self) -> Iterator[pa.Table]:
         any_event = any_phase = False
@@ -191,22 +202,44 @@ class EventBatches:
         columns["id"] = plain_texts(fields["id"])
         for name, target in _TIME_COLUMNS.items():
             columns[target] = column.times(target, raw_texts(fields[name]))
-        columns.update(self._argument_columns(column, fields["args"]))
+        rare = bool(events) and isinstance(events[0], self._event_type)
+        columns.update(self._argument_columns(column, fields["args"], rare=rare))
         return pa.table(columns)
 
-    def _argument_columns(self, column: ColumnMaker, args: Sequence[Any]) -> dict[str, pa.Array]:
+    def _argument_columns(self, column: ColumnMaker, args: Sequence[Any], *, rare: bool) -> dict[str, pa.Array]:
         none = self._args_type()
-        fields = field_values([present or none for present in args], self._args_type)
-        raw = {key: raw_texts(values) for key, values in zip(self._keys, fields.values(), strict=True)}
+        usual = [argument for argument in self._arguments if not argument.beside]
+        found = self._columns_of(column, usual, [present or none for present in args])
+        for beside in dict.fromkeys(argument.beside for argument in self._arguments if argument.beside):
+            wanted = [argument for argument in self._arguments if argument.beside == beside]
+            field = f"a{self._keys.index(beside)}"
+            place = [rare and present is not None and getattr(present, field) is not ABSENT for present in args]
+            columns = self._columns_of(column.of(np.array(place, dtype=bool)), wanted, list(compress(args, place)))
+            found.update({name: _spread(texts, place) for name, texts in columns.items()})
+        return {argument.column: found[argument.column] for argument in self._arguments}
+
+    def _columns_of(
+        self, column: ColumnMaker, arguments: Sequence[Argument], args: Sequence[Any]
+    ) -> dict[str, pa.Array]:
         make: dict[str, Callable[[str, pa.Array], pa.Array]] = {
             "int": column.integers,
             "text": column.texts,
             "json": lambda _, texts: texts.dictionary_encode(),
         }
+        keys = dict.fromkeys(key for argument in arguments for key in argument.keys)
+        raw = {key: raw_texts(list(map(attrgetter(f"a{self._keys.index(key)}"), args))) for key in keys}
         return {
             argument.column: make[argument.kind](argument.column, _first_present([raw[key] for key in argument.keys]))
-            for argument in self._arguments
+            for argument in arguments
         }
+
+
+def _spread(values: pa.Array, place: Sequence[bool]) -> pa.Array:
+    """Give values of some rows as a column of all rows, null in the others."""
+    if not len(values):
+        return pa.nulls(len(place), values.type)
+    mask = np.array(place, dtype=bool)
+    return values.take(pa.array(np.cumsum(mask) - 1, mask=~mask))
 
 
 def _first_present(spellings: Sequence[pa.Array]) -> pa.Array:

@@ -18,16 +18,18 @@ from numpy.typing import NDArray
 from profkit.errors import Severity
 from profkit.parsers.damage_log import DamageLog, Repair
 from profkit.parsers.growing_columns import GrowingCodes, GrowingIntegers, GrowingNumbers, codes_of
+from profkit.parsers.pytorch.kineto_collectives import CollectiveEvents
 from profkit.parsers.pytorch.kineto_facts import kineto_facts
+from profkit.parsers.pytorch.kineto_memory import MemoryEvents, are_memory_events
 
 Bools = NDArray[np.bool_]
 Codes = NDArray[np.int32]
 Int64s = NDArray[np.int64]
 Roles = NDArray[np.int8]
 
-ROLES = ("host", "device", "module", "annotation", "launch", "step", "python", "")
+ROLES = ("host", "device", "module", "annotation", "launch", "step", "python", "memory", "")
 """What an event is. Python functions that are no module calls, and events of no role, are not kept."""
-HOST, DEVICE, MODULE, ANNOTATION, LAUNCH, STEP, PYTHON, NOTHING = range(len(ROLES))
+HOST, DEVICE, MODULE, ANNOTATION, LAUNCH, STEP, PYTHON, MEMORY, NOTHING = range(len(ROLES))
 
 STEP_NAME = re.compile(r"ProfilerStep#(\d{1,9})")
 _MODULE_PREFIX = "nn.Module: "
@@ -172,12 +174,16 @@ class EventCollector:
         damage: What was lost.
         left_out: Events that are not kept, by category.
         categories: All categories of the file.
+        memory: Its memory events.
+        collectives: Operators and device events with arguments of a collective; they are kept as such as well.
     """
 
     def __init__(self, source: Path) -> None:
         self.damage = DamageLog(source)
         self.left_out: Counter[str] = Counter()
         self.categories: set[str] = set()
+        self.memory = MemoryEvents(self.damage)
+        self.collectives = CollectiveEvents()
         self._roles: Roles = np.zeros(0, np.int8)
         self._operators = _Columns(("external_id", "correlation", "sequence", "forward_thread", "record_function"))
         self._spans = _Columns(("correlation", "python_id", "python_parent"))
@@ -189,7 +195,8 @@ class EventCollector:
         batch = events.to_batches()[0]
         self.categories.update(batch["cat"].dictionary.to_pylist())
         roles = _roles(batch)
-        kept = roles < PYTHON
+        roles[are_memory_events(batch)] = MEMORY
+        kept = (roles < PYTHON) | (roles == MEMORY)
         self._count_left_out(batch.filter(pa.array(~kept)))
         self._roles = roles[kept]
         return kept
@@ -197,6 +204,10 @@ class EventCollector:
     def add(self, events: pa.Table) -> None:
         """Take the events that were chosen last."""
         batch, roles = events.to_batches()[0], self._roles
+        of_memory = roles == MEMORY
+        if of_memory.any():
+            self.memory.add(batch.filter(pa.array(of_memory)))
+            batch, roles = batch.filter(pa.array(~of_memory)), roles[~of_memory]
         placed = pc.and_(pc.is_valid(batch["ts_ns"]), pc.is_valid(batch["dur_ns"])).to_numpy(zero_copy_only=False)
         if not placed.all():
             self._count(_NO_TIME, batch, ~placed)
@@ -204,6 +215,7 @@ class EventCollector:
         self._count(_NEGATIVE, batch, batch["dur_ns"].to_numpy() < 0)
         self._count(_UNTOLD_NAME, batch, _is_text(batch["name"], _UNKNOWN_NAME))
         operators = roles <= DEVICE
+        self.collectives.add(batch, roles == DEVICE)
         for columns, mask in ((self._operators, operators), (self._spans, ~operators)):
             if mask.all():
                 columns.add(batch, roles)

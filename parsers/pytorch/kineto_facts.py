@@ -30,6 +30,9 @@ class KinetoFacts:
         annotation_name: Matches operators that are annotations (torch until 1.10).
         no_tensors: Type words of inputs that are no tensors.
         dtypes: Type word -> numpy's name.
+        allocators: Name of each device type, by its number.
+        no_transfers: Names of collectives that transfer nothing.
+        collective_dtypes: Type word of collectives -> numpy's name, bytes of an element.
     """
 
     roles: Mapping[str, str]
@@ -39,6 +42,9 @@ class KinetoFacts:
     annotation_name: re.Pattern[str]
     no_tensors: frozenset[str]
     dtypes: Mapping[str, str]
+    allocators: tuple[str, ...]
+    no_transfers: tuple[str, ...]
+    collective_dtypes: Mapping[str, tuple[str, int]]
 
 
 @cache
@@ -54,6 +60,9 @@ def kineto_facts() -> KinetoFacts:
         annotation_name=re.compile("|".join(tables["annotation_names"]["patterns"])),
         no_tensors=frozenset(tables["no_tensors"]["types"]),
         dtypes=tables["dtypes"],
+        allocators=tuple(tables["allocators"]["names"]),
+        no_transfers=tuple(tables["no_transfers"]["names"]),
+        collective_dtypes={word: (dtype, size) for word, (dtype, size) in tables["collective_dtypes"].items()},
     )
 
 

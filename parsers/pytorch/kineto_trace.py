@@ -18,10 +18,12 @@ from profkit.parsers.chrome.events import Argument, EventBatches
 from profkit.parsers.chrome.windows import EventWindows
 from profkit.parsers.damage_log import Repair
 from profkit.parsers.growing_columns import categorical
+from profkit.parsers.pytorch.kineto_collectives import COLLECTIVE_ARGUMENTS
 from profkit.parsers.pytorch.kineto_events import DEVICE, MODULE, ROLES, STEP, STEP_NAME, EventCollector, KeptEvents
 from profkit.parsers.pytorch.kineto_facts import input_text, kineto_facts
+from profkit.parsers.pytorch.kineto_memory import MEMORY_ARGUMENTS
 from profkit.progress import Progress
-from profkit.schema import OPS, SPANS, STEPS
+from profkit.schema import COMM, OPS, SPANS, STEPS
 
 _JSON_ARGUMENTS = ("dims", "types")
 _HEADER_KEYS = ("baseTimeNanoseconds", "distributedInfo", "deviceProperties")
@@ -56,8 +58,8 @@ class KinetoTrace:
         framework="pytorch",
         clock="unix epoch (baseTimeNanoseconds added), or the trace's own zero",
         unit="us with up to 3 decimals",
-        frames=("ops", "spans", "steps"),
-        version=2,
+        frames=("ops", "spans", "steps", "memory", "comm"),
+        version=3,
     )
 
     def sniff(self, path: Path) -> Recognition | None:
@@ -82,6 +84,7 @@ class KinetoTrace:
             Argument(column, "json" if column in _JSON_ARGUMENTS else "int", *spellings)
             for column, spellings in kineto_facts().arguments.items()
         ]
+        arguments += [*MEMORY_ARGUMENTS, *COLLECTIVE_ARGUMENTS]
         collected = EventCollector(path)
         batches = EventBatches(path, arguments, _HEADER_KEYS, progress=progress, choose=collected.choose)
         for events in batches:
@@ -118,13 +121,19 @@ class _Reading:
         self._file = file
         self._collected = collected
         self._rank = _whole(self._distributed.get("rank"), _INT32.max, default=-1)
-        base_ns = _whole(file.header.get("baseTimeNanoseconds"), _INT64.max, default=0)
-        self._ops, self._spans = collected.finish(base_ns)
+        self._base_ns = _whole(file.header.get("baseTimeNanoseconds"), _INT64.max, default=0)
+        self._ops, self._spans = collected.finish(self._base_ns)
         self._device = self._ops.of(DEVICE)
 
     def parsed(self) -> Parsed:
         """Give the frames with what was noticed."""
-        frames = {"ops": self._op_frame(), "spans": self._span_frame(), "steps": self._step_frame()}
+        frames = {
+            "ops": self._op_frame(),
+            "spans": self._span_frame(),
+            "steps": self._step_frame(),
+            "memory": self._collected.memory.frame(self._base_ns, self._rank, self._source),
+            "comm": self._comm_frame(),
+        }
         return Parsed(
             frames=frames,
             issues=(*self._file.damage.issues(), *self._collected.damage.issues(), *self._without_base_time()),
@@ -229,6 +238,11 @@ class _Reading:
                 "row": spans.row,
             }
         )
+
+    def _comm_frame(self) -> pd.DataFrame:
+        """Give the collectives among the operators and device events: those that left int64 are in neither frame."""
+        comm = self._collected.collectives.frame(self._base_ns, self._rank, self._source)
+        return comm if comm["row"].isin(self._ops.row).all() else COMM.build(comm[comm["row"].isin(self._ops.row)])
 
     def _step_frame(self) -> pd.DataFrame:
         steps = self._spans.chosen(self._spans.of(STEP))
