@@ -394,7 +394,7 @@ PARITY = FrameSpec(
     ),
 )
 
-OVERFLOW_ROLES = ("origin", "carrier", "masked", "saturated", "unknown")
+OVERFLOW_ROLES = ("origin", "carrier", "masked", "saturated", "unknown", "norm_jump", "expected")
 
 OVERFLOW = FrameSpec(
     "overflow",
@@ -413,6 +413,11 @@ OVERFLOW = FrameSpec(
         Column("module", "category", "Module path read from the operator's scope", nullable=True),
         Column("rank", "int32", "Process number; -1 unknown"),
         Column("primary", "bool", "True for the one origin to look at first"),
+        Column("first_nan", "boolean", "True for the first result of an iteration that holds NaN", nullable=True),
+        Column("chain", "Int64", "Place on the way from the primary origin (0) to the loss", nullable=True),
+        Column("offending_input", "string", "Which input values make it: how many, how extreme, where", nullable=True),
+        Column("norm_ratio", "float64", "L2 norm of its output over the largest one of an input", nullable=True),
+        Column("code", "string", "Line of the user's code that made the operator", nullable=True),
     ),
 )
 

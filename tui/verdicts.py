@@ -43,10 +43,12 @@ PARITY: Mapping[object, Verdict] = {
 }
 
 OVERFLOW: Mapping[object, Verdict] = {
-    "origin": Verdict("✱", "origin", "bad", 5),
-    "carrier": Verdict("▸", "carrier", "warning", 4),
-    "saturated": Verdict("▴", "saturated", "warning", 3),
-    "unknown": Verdict("?", "unknown", "warning", 2),
+    "origin": Verdict("✱", "origin", "bad", 7),
+    "carrier": Verdict("▸", "carrier", "warning", 6),
+    "saturated": Verdict("▴", "saturated", "warning", 5),
+    "unknown": Verdict("?", "unknown", "warning", 4),
+    "norm_jump": Verdict("▴", "norm jump", "warning", 3),
+    "expected": Verdict("◦", "expected", "muted", 2),
     "masked": Verdict("◦", "masked", "muted", 1),
 }
 

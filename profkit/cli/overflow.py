@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import click
@@ -9,23 +10,29 @@ import click
 from profkit.cli.invocation import INPUT, Invocation, reads_inputs
 from profkit.errors import ProfkitError
 from profkit.overflow import hunt
+from profkit.report.overflow_report import overflow_text
 from profkit.run import load
-
-_READING = ("iteration", "order", "role", "module", "op_type", "nan", "pos_inf", "neg_inf", "reason", "op")
 
 
 @click.command()
 @click.argument("dump", type=INPUT)
 @click.option("--origins", is_flag=True, help="Only the origins, without what they spread to.")
+@click.option("--chain", is_flag=True, help="Every operator from the origin to the loss, one a line.")
+@click.option("--all", "every_row", is_flag=True, help="Every row, not only those to look at first.")
 @reads_inputs()
-def command(*, invocation: Invocation, dump: Path, origins: bool) -> int:
+def command(*, invocation: Invocation, dump: Path, origins: bool, chain: bool, every_row: bool) -> int:
     """Origins of NaN and Inf in a dump, in execution order, with what they spread to.
 
-    DUMP is a MindSpore dump directory at any level (dump root, rank, net, graph or iteration). A clean dump gives no
-    row.
+    DUMP is a MindSpore dump directory at any level (dump root, rank, net, graph or iteration), a dump of msprobe, or
+    saved outputs. A clean dump gives no row.
+
+    Roles: origin (finite inputs, bad output), carrier, masked (bad inputs, finite output), saturated (at the largest
+    value of the dtype), norm_jump (much larger than its inputs, still finite), expected (a dynamic loss scale at work),
+    unknown (an input or output that was not dumped may be the cause).
 
     \b
     profkit overflow dump/
+    profkit overflow dump/ --chain
     profkit overflow dump/rank_0 --origins --format json --fail-on overflow
     """
     with invocation.progress() as progress:
@@ -38,5 +45,11 @@ def command(*, invocation: Invocation, dump: Path, origins: bool) -> int:
     found = (overflow["role"] == "origin") | overflow["primary"]
     operators = loaded.tensors["op"].nunique()
     invocation.say(f"{int(found.sum())} origin(s) among {operators:,} dumped operators and parameters")
-    invocation.give((overflow[found] if origins else overflow).reset_index(drop=True), reading=_READING)
+    shown = (overflow[found] if origins else overflow).reset_index(drop=True)
+    if invocation.is_read:
+        width = shutil.get_terminal_size((100, 24)).columns
+        text = overflow_text(shown, width=width, every_row=every_row, whole_chain=chain)
+        invocation.give_text(text, f"{len(shown):,} rows")
+    else:
+        invocation.give(shown)
     return invocation.exit_code({"overflow": bool(found.any()), "issues": bool(loaded.issues)})

@@ -13,7 +13,7 @@ from profkit.run import Run
 from profkit.schema import OPERATORS, OVERFLOW_ROLES
 
 _WORST_PARITY = ("mismatch", "shape", "dtype", "missing_a", "missing_b", "unreadable", "undecidable", "match")
-_WORST_OVERFLOW = ("origin", "saturated", "carrier", "unknown", "masked")
+_WORST_OVERFLOW = ("origin", "saturated", "carrier", "unknown", "norm_jump", "expected", "masked")
 
 
 def operator_rows(

@@ -1,6 +1,7 @@
 """Which operator made the first NaN or Inf, and how it spread."""
 
 from profkit.overflow.evidence import offending_input
+from profkit.overflow.executions import short_operator_name
 from profkit.overflow.origins import hunt
 
-__all__ = ["hunt", "offending_input"]
+__all__ = ["hunt", "offending_input", "short_operator_name"]

@@ -1,4 +1,4 @@
-"""What is known of operator types: which inputs they write, which outputs hold no result, which read masks."""
+"""What is known of operator types: what they write in place, what their Inf may mean, which inputs they cannot bear."""
 
 from __future__ import annotations
 
@@ -6,15 +6,38 @@ import sys
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 
-from profkit.parsers.mindspore.scope import module_of_scope, phase_of_scope
 from profkit.vocabulary.op_class import op_class
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+
+class Domain(NamedTuple):
+    """Elements that an operator type cannot bear.
+
+    Attributes:
+        slot: Which of its inputs, counted among those that were dumped.
+        elements: Names of the conditions, as offending_values knows them.
+    """
+
+    slot: int
+    elements: tuple[str, ...]
+
+
+class NormJump(NamedTuple):
+    """From when on an output is much larger than every input.
+
+    Attributes:
+        ratio: L2 norm of the output over the largest one of an input.
+        smallest_peak: Largest magnitude that the output must reach.
+    """
+
+    ratio: float
+    smallest_peak: float
 
 
 @cache
@@ -30,6 +53,11 @@ def _slots(table: str, op_type: str) -> frozenset[int]:
     return frozenset(slot for name, slots in known.items() if fnmatchcase(op_type, name) for slot in slots)
 
 
+@cache
+def _is_named(table: str, op_type: str, key: str = "names") -> bool:
+    return any(fnmatchcase(op_type, name) for name in _facts()[table][key])
+
+
 def mutated_inputs(op_type: str) -> frozenset[int]:
     """Give the input slots that an operator type writes in place."""
     return _slots("mutated_inputs", op_type)
@@ -40,26 +68,62 @@ def scratch_outputs(op_type: str) -> frozenset[int]:
     return _slots("scratch_outputs", op_type)
 
 
-@cache
+def least_inputs(op_type: str) -> int:
+    """Give the fewest inputs that an operator type of MindSpore has; 0 if that is not known."""
+    fewest: int = _facts()["least_inputs"].get(op_type, 0)
+    return fewest
+
+
 def reads_masks(op_type: str) -> bool:
     """Tell whether an operator type takes -Inf by intent."""
-    return any(fnmatchcase(op_type, name) for name in _facts()["mask_readers"]["names"])
+    return _is_named("mask_readers", op_type)
+
+
+def makes_masks(op_type: str) -> bool:
+    """Tell whether -Inf made of finite values by an operator type may be a mask by intent."""
+    return _is_named("mask_makers", op_type)
+
+
+def only_fills(op_type: str) -> bool:
+    """Tell whether an operator type writes or chooses values and computes none."""
+    return _is_named("fillers", op_type)
+
+
+def reads_bounds(op_type: str) -> bool:
+    """Tell whether an operator type takes a scalar of Inf by intent."""
+    return _is_named("bound_readers", op_type) or only_fills(op_type) or reads_masks(op_type)
+
+
+def brings_from_other_ranks(op_type: str) -> bool:
+    """Tell whether an operator type writes what other processes sent."""
+    return _is_named("from_other_ranks", op_type)
 
 
 @cache
-def makes_masks(op_type: str) -> bool:
-    """Tell whether -Inf made of finite values by an operator type may be a mask by intent."""
-    return any(fnmatchcase(op_type, name) for name in _facts()["mask_makers"]["names"])
+def grows_naturally(op_type: str) -> bool:
+    """Tell whether an output much larger than the inputs of an operator type says nothing."""
+    facts = _facts()["norm_jump"]
+    return op_class(op_type) in facts["natural_classes"] or _is_named("norm_jump", op_type, "natural_types")
 
 
-def ends_a_step(op: str, op_type: str) -> bool:
-    """Tell whether a bad output of an operator is a bad loss or a bad weight.
+@cache
+def norm_jump() -> NormJump:
+    """Give from when on an output is much larger than every input."""
+    facts = _facts()["norm_jump"]
+    return NormJump(facts["ratio"], facts["smallest_peak"])
 
-    Args:
-        op: Full name with scope; its module counts as a whole part: "loss" stands in "WithLoss" too.
-        op_type: Its type.
-    """
-    phase = phase_of_scope(op)
-    if phase == "optimizer" or op_class(op_type) == "optimizer":
-        return True
-    return phase != "backward" and (module_of_scope(op) == "loss" or op_class(op_type) == "loss")
+
+@cache
+def domain_of(op_type: str) -> Domain | None:
+    """Give which elements an operator type cannot bear; None if that is not known."""
+    for fact in _facts()["domain"]:
+        if op_type in fact["names"]:
+            return Domain(fact["input"], tuple(fact["elements"]))
+    return None
+
+
+@cache
+def speaks_of_loss_scale(name: str) -> bool:
+    """Tell whether the name of a parameter or operator is one of a loss scale."""
+    lowered = name.lower()
+    return any(word in lowered for word in _facts()["loss_scale"]["names"])

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable
 
-from profkit.overflow.executions import Execution
+from profkit.overflow.norm_jumps import NormJump
 from profkit.overflow.spreading import Part, Role, Spreading
 from profkit.overflow.tensor_states import State, TensorStates
-from profkit.overflow.tensor_values import Counts
-from profkit.parsers.mindspore.scope import module_of_scope
-
-_OPERATOR = re.compile(r"[^_/]+-op\d+\w*$")
 
 
 def reason(role: Role, spreading: Spreading, states: TensorStates) -> str:
@@ -24,18 +19,19 @@ def reason(role: Role, spreading: Spreading, states: TensorStates) -> str:
         Part.UPDATED: _updated,
         Part.MASKED: _masked,
         Part.UNREADABLE: _unreadable,
+        Part.OTHER_RANK: _other_rank,
+        Part.RECORDED: _recorded,
         Part.UNDUMPED: _undumped,
         Part.SATURATED: _saturated,
     }
     return sentences[role.part](role, spreading, states)
 
 
-def short_name(execution: Execution) -> str:
-    """Give the last part of an operator's name and its module: "Div-op0 of blocks.0.norm1"."""
-    match = _OPERATOR.search(execution.op)
-    module = module_of_scope(execution.op)
-    name = match.group() if match else execution.op
-    return f"{name} of {module}" if module else name
+def norm_jump_reason(jump: NormJump, states: TensorStates) -> str:
+    """Give the sentence for an output that is much larger than every input."""
+    times = f"{_figure(jump.ratio)} times" if math.isfinite(jump.ratio) else "infinitely"
+    size = f"reaches {_figure(states.magnitude(jump.output))} with a norm {times} that of its largest input"
+    return f"output {states.slot(jump.output)} {size}; all is finite: {_ranges(jump.execution.inputs, states)}"
 
 
 def _origin(role: Role, spreading: Spreading, states: TensorStates) -> str:
@@ -43,7 +39,7 @@ def _origin(role: Role, spreading: Spreading, states: TensorStates) -> str:
     if role.seen_at is not None:
         cast, outputs = role.seen_at
         made = (
-            f"its float16 result was dumped as one half of a float32 buffer and cannot be read; {short_name(cast)} "
+            f"its float16 result was dumped as one half of a float32 buffer and cannot be read; {cast.short_name} "
             f"behind it shows {_bad_elements(outputs, states)}"
         )
     else:
@@ -62,10 +58,10 @@ def _origin(role: Role, spreading: Spreading, states: TensorStates) -> str:
 def _outside(role: Role, spreading: Spreading, states: TensorStates) -> str:
     sources = spreading.possible_sources(role)
     if sources:
-        origin = short_name(spreading.roles[sources[0]].execution)
+        origin = spreading.roles[sources[0]].execution.short_name
         cause = f"what {origin} made may come here through operators that were not dumped"
     elif role.follows:
-        cause = f"{short_name(role.follows[0])} reads the same"
+        cause = f"{role.follows[0].short_name} reads the same"
     elif any(spreading.parameter_of(row) is not None for row in role.bad_inputs):
         cause = "the cause lies before this operator"
     else:
@@ -79,13 +75,33 @@ def _updated(role: Role, spreading: Spreading, states: TensorStates) -> str:
 
 def _carrier(role: Role, spreading: Spreading, states: TensorStates) -> str:
     if not role.bad_inputs:
-        made = ", ".join(short_name(writer) for writer in role.follows)
-        return f"shows what {made} made: {_bad_outputs(role.bad_outputs, states)}"
+        return _repeats(role, states)
     makes_nan = any(states[row] is State.NAN for row in role.bad_outputs) and not any(
         states[row] is State.NAN for row in role.bad_inputs
     )
     made = "makes NaN of Inf: " if makes_nan else ""
     return f"{made}{_bad_inputs(role, spreading, states)}; {_bad_outputs(role.bad_outputs, states)}"
+
+
+def _repeats(role: Role, states: TensorStates) -> str:
+    execution, made = role.execution, ", ".join(one.short_name for one in role.follows)
+    bad = _bad_outputs(role.bad_outputs, states)
+    if execution.is_gradient:
+        return f"the gradient is bad as is what {made} computes before it: {bad}"
+    if execution.forward_call in {one.op for one in role.follows}:
+        return f"its forward call {made} saw NaN or Inf already: {bad}"
+    if any(execution.holds(one) for one in role.follows):
+        return f"contains {made}, where the bad value comes in: {bad}"
+    return f"shows what {made} made: {bad}"
+
+
+def _other_rank(role: Role, spreading: Spreading, states: TensorStates) -> str:
+    made = _bad_outputs(role.bad_outputs, states)
+    return f"{made}, from inputs of this rank that are finite: another rank sent it, or the sum overflowed"
+
+
+def _recorded(role: Role, spreading: Spreading, states: TensorStates) -> str:
+    return f"from finite inputs: {_ranges(role.execution.inputs, states)}; its outputs are finite as dumped"
 
 
 def _masked(role: Role, spreading: Spreading, states: TensorStates) -> str:
@@ -101,6 +117,9 @@ def _unreadable(role: Role, spreading: Spreading, states: TensorStates) -> str:
     unjudged = [row for row in inputs if states[row] in (State.UNREAD, State.UNKNOWN)]
     if not inputs:
         return f"{made}; none of its inputs was dumped"
+    if not unjudged:
+        ranges = _ranges(inputs, states)
+        return f"{made}; an input of it was not dumped, so it may carry on what came before; {ranges}"
     return f"{made}; {_slots(unjudged, states)} cannot be read, so it may carry on what came before"
 
 
@@ -116,6 +135,9 @@ def _saturated(role: Role, spreading: Spreading, states: TensorStates) -> str:
         f"output {states.slot(row)}: {counts.saturated:,} of {counts.size:,} elements stand at the largest "
         f"{states.dtype(row)} ({_figure(counts.max_abs)})"
         for row, counts in counted
+    ) or "; ".join(
+        f"output {states.slot(row)} reaches the largest {states.dtype(row)} ({_figure(states.magnitude(row))})"
+        for row in role.bad_outputs
     )
     return f"{made}, from inputs below it: {_ranges(role.execution.inputs, states)}; a chip that saturates hides Inf so"
 
@@ -125,44 +147,48 @@ def _bad_inputs(role: Role, spreading: Spreading, states: TensorStates) -> str:
     for row in role.bad_inputs:
         writer, parameter = role.writers.get(row), spreading.parameter_of(row)
         if writer is not None:
-            source = f"written by {short_name(writer)}"
+            source = f"written by {writer.short_name}"
         elif parameter is not None:
             source = f"equal to {states.op(parameter)} as dumped in iteration {states.iteration(parameter)}"
         else:
             source = "written by no dumped operator"
-        parts.append(f"input {states.slot(row)} already holds {_elements(states.counts(row))}, {source}")
+        parts.append(f"input {states.slot(row)} already holds {_elements(row, states)}, {source}")
     return "; ".join(parts)
 
 
 def _bad_outputs(rows: Iterable[int], states: TensorStates) -> str:
-    return "; ".join(f"output {states.slot(row)} holds {_elements(states.counts(row))}" for row in rows)
+    return "; ".join(f"output {states.slot(row)} holds {_elements(row, states)}" for row in rows)
 
 
 def _bad_elements(rows: Iterable[int], states: TensorStates) -> str:
-    return "; ".join(_elements(states.counts(row)) for row in rows)
+    return "; ".join(_elements(row, states) for row in rows)
 
 
-def _elements(counts: Counts | None) -> str:
+def _elements(row: int, states: TensorStates) -> str:
     """Say "36 NaN and 2 +Inf of 64 elements"."""
-    if counts is None:
-        return "NaN or Inf by its recorded statistics"
-    kinds = ((counts.nan, "NaN"), (counts.pos_inf, "+Inf"), (counts.neg_inf, "-Inf"))
+    counts = states.counts(row)
+    numbers = (counts.nan, counts.pos_inf, counts.neg_inf) if counts is not None else states.recorded_counts(row)
+    kinds = zip(numbers, ("NaN", "+Inf", "-Inf"), strict=True)
     named = " and ".join(f"{number:,} {word}" for number, word in kinds if number)
-    return f"{named} of {counts.size:,} elements"
+    if named:
+        return f"{named} of {states.elements(row) if counts is None else counts.size:,} elements"
+    kind = {State.NAN: "NaN or Inf", State.INF: "Inf"}[states[row]]
+    return f"{kind} by its recorded statistics"
 
 
 def _ranges(rows: Iterable[int], states: TensorStates) -> str:
     """Say "input 0 -2.1 to 3.4 (3 zeros)" of every floating-point input."""
     parts = []
     for row in rows:
-        counts = states.counts(row) if states.is_float(row) else None
-        if counts is None or math.isnan(counts.low):
+        low, high = states.span(row) if states.is_float(row) else (math.nan, math.nan)
+        if math.isnan(low):
             continue
-        span = _figure(counts.low)
-        if counts.high != counts.low:
-            span += f" to {_figure(counts.high)}"
-            span += f" ({counts.zeros:,} of {counts.size:,} are 0)" if counts.zeros else ""
-        elif counts.size > 1:
+        counts = states.counts(row)
+        span = _figure(low)
+        if high != low:
+            span += f" to {_figure(high)}"
+            span += f" ({counts.zeros:,} of {counts.size:,} are 0)" if counts is not None and counts.zeros else ""
+        elif states.elements(row) > 1:
             span += " throughout"
         parts.append(f"input {states.slot(row)} is {span}")
     return ", ".join(parts) or "no floating-point input"

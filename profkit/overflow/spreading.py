@@ -14,7 +14,13 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from profkit.overflow.executions import Execution, Step
-from profkit.overflow.operator_facts import ends_a_step, makes_masks, reads_masks
+from profkit.overflow.operator_facts import (
+    brings_from_other_ranks,
+    makes_masks,
+    only_fills,
+    reads_bounds,
+    reads_masks,
+)
 from profkit.overflow.tensor_states import State, TensorStates
 
 _CAST = "Cast"
@@ -29,6 +35,8 @@ class Part(Enum):
     UPDATED: updates in place what was bad before this iteration.
     MASKED: reads bad values, writes finite ones.
     UNREADABLE: writes bad values from inputs that cannot be judged.
+    OTHER_RANK: writes bad values that another process may have sent.
+    RECORDED: reads finite values; the device recorded an overflow in it.
     UNDUMPED: is bad, but its inputs or outputs were not dumped, so that its part cannot be told.
     SATURATED: reads no value at the end of the dtype's range, writes some.
     """
@@ -39,11 +47,13 @@ class Part(Enum):
     UPDATED = "updated"
     MASKED = "masked"
     UNREADABLE = "unreadable"
+    OTHER_RANK = "other rank"
+    RECORDED = "recorded"
     UNDUMPED = "undumped"
     SATURATED = "saturated"
 
 
-CAUSES = frozenset({Part.ORIGIN, Part.OUTSIDE, Part.UNREADABLE})
+CAUSES = frozenset({Part.ORIGIN, Part.OUTSIDE, Part.UNREADABLE, Part.OTHER_RANK})
 """Parts where a bad value first comes in, as far as the dump tells."""
 
 
@@ -57,8 +67,8 @@ class Role:
         bad_outputs: Results that hold NaN or Inf (saturated values for SATURATED).
         bad_inputs: Inputs that hold NaN or Inf and are no mask.
         writers: Executions that wrote the bad inputs, by input row; an input without one comes from outside.
-        follows: Executions whose bad values it repeats: earlier readers of the same input from outside, or the writer
-            of the unread tensor that it casts.
+        follows: Executions whose bad values it repeats: earlier readers of the same input from outside, the writer of
+            the unread tensor that it casts, what runs inside the module that it is, its own forward call.
         seen_at: For an origin whose own output cannot be read: the Cast that shows it, and the Cast's outputs.
         mask_inputs: Inputs that hold Inf by intent.
     """
@@ -98,8 +108,10 @@ class Spreading:
         self._parameters = parameters
         self._updated_badly = updated_badly
         self.outputs_only = step.outputs_only
-        self._has_ends = any(ends_a_step(execution.op, execution.op_type) for execution in step.executions)
+        self.has_ends = any(execution.ends_a_step for execution in step.executions)
+        self._bad_weights: set[tuple[str | None, str | None]] = set()
         self._last_writer: dict[bytes, Execution] = {}
+        self._last_forward_writer: dict[bytes, Execution] = {}
         self._first_reader: dict[bytes, Execution] = {}
         self._masks: set[bytes] = set()
         self.roles: dict[int, Role] = {}
@@ -108,11 +120,12 @@ class Spreading:
             if role is not None:
                 self.roles[execution.order] = role
         self._charge_casts()
+        self._charge_what_runs_inside()
         # Masks are judged by sure links alone, and what may have come from an origin by those that are no masks.
         self._made: list[int] = []
         self.consumers = self._consumers()
         self._forget_masks()
-        made = (Part.ORIGIN, Part.UNREADABLE)
+        made = (Part.ORIGIN, Part.UNREADABLE, Part.OTHER_RANK)
         self._made = sorted(order for order, role in self.roles.items() if role.part in made)
         self.consumers = self._consumers()
 
@@ -120,24 +133,30 @@ class Spreading:
         states = self._states
         bad_outputs = [row for row in execution.results if states.bad(row)]
         suspicious = [row for row in execution.inputs if states.bad(row)]
-        writers = {row: writer for row in suspicious if (writer := self._writer_of(row)) is not None}
-        masks = [row for row in suspicious if row not in writers and self._is_mask(row)]
+        writers = {row: writer for row in suspicious if (writer := self._writer_of(row, execution)) is not None}
+        masks = [row for row in suspicious if row not in writers and self._is_mask(row, execution.op_type)]
         bad_inputs = [row for row in suspicious if row not in masks]
         role = Role(execution, Part.CARRIER, bad_outputs, bad_inputs, writers, mask_inputs=masks)
         if not bad_outputs:
             return self._role_of_finite_results(role)
-        if masks and not bad_inputs and self._passes_mask_on(role):
+        if not bad_inputs and (self._passes_mask_on(role) if masks else self._fills_in_a_mask(role)):
             self._masks.update(self._contents(bad_outputs))
             return None
         role.part = self._part_of_bad_results(role)
         self._share_outside_causes(role)
         for content in self._contents(bad_outputs):
             self._last_writer[content] = execution
+            if execution.phase != "backward":
+                self._last_forward_writer[content] = execution
         return role
 
-    def _writer_of(self, row: int) -> Execution | None:
+    def _writer_of(self, row: int, reader: Execution) -> Execution | None:
         content = self._states.digest(row)
-        return None if content is None else self._last_writer.get(content)
+        if content is None:
+            return None
+        # A backward operator may compute what a forward one reads, as 1/sum: no forward operator reads it from there.
+        forward = self._last_forward_writer.get(content) if reader.phase == "forward" else None
+        return forward or self._last_writer.get(content)
 
     def _share_outside_causes(self, role: Role) -> None:
         """Take the first reader of a bad tensor that nobody wrote as the cause of what its later readers do."""
@@ -145,23 +164,60 @@ class Spreading:
             content = self._states.digest(row)
             if row in role.writers or content is None:
                 continue
+            self._bad_weights.add(self._form(row))
             first = self._first_reader.setdefault(content, role.execution)
             if first is not role.execution:
                 role.follows.append(first)
 
+    def _form(self, row: int) -> tuple[str | None, str | None]:
+        return self._states.shape(row), self._states.dtype(row)
+
     def _part_of_bad_results(self, role: Role) -> Part:
-        execution, states = role.execution, self._states
+        execution = role.execution
         if role.bad_inputs:
             return Part.CARRIER if role.writers else Part.OUTSIDE
-        if execution.mutated and execution.op in self._updated_badly:
+        if execution.mutated and (execution.op in self._updated_badly or self._updates_a_bad_weight(role)):
             return Part.UPDATED
+        role.follows = self._repeated_by_call(execution)
+        if role.follows:
+            return Part.CARRIER
         if self.outputs_only:
             return Part.UNDUMPED if self.roles else Part.ORIGIN
-        if not execution.inputs:
+        return self._part_by_finite_inputs(execution)
+
+    def _part_by_finite_inputs(self, execution: Execution) -> Part:
+        unjudged = any(self._states[row] in (State.UNREAD, State.UNKNOWN) for row in execution.inputs)
+        if not execution.inputs or execution.lacks_inputs or unjudged:
             return Part.UNREADABLE
-        if any(states[row] in (State.UNREAD, State.UNKNOWN) for row in execution.inputs):
-            return Part.UNREADABLE
-        return Part.ORIGIN
+        return Part.OTHER_RANK if brings_from_other_ranks(execution.op_type) else Part.ORIGIN
+
+    def _updates_a_bad_weight(self, role: Role) -> bool:
+        """Tell whether a weight of the same form was bad before: a dump shows what is updated only as it is after."""
+        return any(self._form(row) in self._bad_weights for row in role.execution.mutated if self._states.bad(row))
+
+    def _repeated_by_call(self, execution: Execution) -> list[Execution]:
+        """Give whose bad values a call of a dump of calls repeats: its own forward call, or what runs inside a module.
+
+        A backward call shows the gradients alone: the tensors that its forward call kept for it are not among them.
+        """
+        forward = execution.forward_call
+        for role in self.roles.values():
+            other = role.execution
+            kept = other.op == forward and (role.bad_inputs or role.bad_outputs or role.mask_inputs)
+            if kept or (role.bad_outputs and execution.holds(other)):
+                return [other]
+        if execution.is_gradient and self.roles:
+            return [max(self.roles.values(), key=lambda role: role.execution.order).execution]
+        return []
+
+    def _charge_what_runs_inside(self) -> None:
+        """Make modules carriers whose operators made the bad value: backward calls of modules stand before them."""
+        origins = [role.execution for role in self.roles.values() if role.part is Part.ORIGIN]
+        for role in self.roles.values():
+            if role.part is Part.ORIGIN and role.execution.is_module:
+                inside = [one for one in origins if role.execution.holds(one)]
+                if inside:
+                    role.part, role.follows = Part.CARRIER, inside[:1]
 
     def _role_of_finite_results(self, role: Role) -> Role | None:
         execution, states = role.execution, self._states
@@ -170,33 +226,40 @@ class Spreading:
             return role
         saturated = [row for row in execution.results if states.saturated(row)]
         inputs = [*execution.inputs, *execution.mutated]
-        if saturated and inputs and not any(states.saturated(row) for row in inputs) and not role.mask_inputs:
+        fills = role.mask_inputs or only_fills(execution.op_type)
+        if saturated and inputs and not fills and not any(states.saturated(row) for row in inputs):
             role.part, role.bad_outputs = Part.SATURATED, saturated
             return role
         return None
 
-    def _is_mask(self, row: int) -> bool:
+    def _is_mask(self, row: int, reader: str) -> bool:
         states = self._states
         content = states.digest(row)
         if content in self._masks:
             return True
         if states[row] is not State.INF or content in self._parameters:
             return False
-        return states.is_scalar(row) or states.looks_like_mask(row)
+        if states.is_scalar(row):
+            return reads_bounds(reader)
+        return states.inf_signs(row) == {-1} and states.looks_like_mask(row)
+
+    def _fills_in_a_mask(self, role: Role) -> bool:
+        """Tell whether Inf was given to an operator as a plain number, which a dump of tensors does not show."""
+        execution = role.execution
+        fills = only_fills(execution.op_type) and bool(execution.inputs) and not execution.lacks_inputs
+        return fills and all(self._states[row] is State.INF for row in role.bad_outputs)
 
     def _passes_mask_on(self, role: Role) -> bool:
         """Tell whether bad results hold nothing but Inf of the sign that the mask had."""
         if any(self._states[row] is not State.INF for row in role.bad_outputs):
             return False
         signs = self._signs(role.mask_inputs)
-        if role.execution.op_type == "Neg":
+        if role.execution.op_type in ("Neg", "neg"):
             signs = {-sign for sign in signs}
         return self._signs(role.bad_outputs) <= signs
 
     def _signs(self, rows: Iterable[int]) -> set[int]:
-        counted = [counts for row in rows if (counts := self._states.counts(row)) is not None]
-        signs = {1 for counts in counted if counts.pos_inf}
-        return signs | {-1 for counts in counted if counts.neg_inf}
+        return {sign for row in rows for sign in self._states.inf_signs(row)}
 
     def _contents(self, rows: Iterable[int]) -> set[bytes]:
         return {content for row in rows if (content := self._states.digest(row)) is not None}
@@ -300,6 +363,6 @@ class Spreading:
         """Tell whether the bad results of an execution reach the loss or a weight; the end, in a dump without them."""
         reached = [self.roles[one] for one in self.reach(order)]
         spreading = [role for role in reached if role.bad_outputs or role.seen_at]
-        if not self._has_ends:
+        if not self.has_ends:
             return any(not self.consumers.get(role.execution.order) for role in spreading)
-        return any(ends_a_step(role.execution.op, role.execution.op_type) for role in spreading)
+        return any(role.execution.ends_a_step for role in spreading)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import Enum
 from functools import lru_cache
 
@@ -9,13 +10,16 @@ import numpy as np
 import pandas as pd
 
 from profkit.errors import UnreadableInputError
+from profkit.overflow.recorded_statistics import RecordedStatistics
 from profkit.overflow.tensor_values import (
     Counts,
     can_be_judged,
     count,
     digest,
     has_one_finite_value,
+    largest_of,
     looks_like_float32_half,
+    norm_of,
     peak_of,
 )
 from profkit.parsers.dump.array_file import AnyArray
@@ -23,6 +27,8 @@ from profkit.parsers.dump.stored_tensor import open_tensor
 from profkit.progress import Progress
 
 _REPORT_EVERY = 512
+# Floating-point formats by other names than numpy's, whose bits are not known here.
+_LIKE_FLOATS = ("float", "bfloat", "hifloat", "complex")
 
 
 class State(Enum):
@@ -58,13 +64,15 @@ class TensorStates:
         self._op = [str(op) for op in tensors["op"]]
         self._slot: list[int] = tensors["slot"].tolist()
         self._iteration: list[int] = tensors["iteration"].tolist()
-        self._scalar: list[bool] = tensors["shape"].eq("").fillna(value=False).astype(bool).tolist()
+        self._shape: list[str | None] = [None if pd.isna(shape) else str(shape) for shape in tensors["shape"]]
         self._size_bytes: list[int] = tensors["size_bytes"].fillna(0).astype("int64").tolist()
         self._path: list[str | None] = [None if pd.isna(path) else str(path) for path in tensors["path"]]
         self._member: list[str | None] = [None if pd.isna(part) else str(part) for part in tensors["member"]]
         self._dtype: list[str | None] = [None if pd.isna(dtype) else str(dtype) for dtype in tensors["dtype"]]
-        self._recorded: list[bool | None] = [None if pd.isna(flag) else bool(flag) for flag in tensors["nonfinite"]]
+        self._timed: list[bool] = tensors["time_ns"].notna().tolist()
+        self._recorded = RecordedStatistics(tensors)
         self._saturated: set[int] = set()
+        self._magnitude: dict[int, float] = {}
         self._state = [self._look(row, progress) for row in range(len(tensors))]
         self._digest = lru_cache(maxsize=None)(self._digest_of)
         self._counts = lru_cache(maxsize=None)(self._counts_of)
@@ -74,18 +82,34 @@ class TensorStates:
             progress("looking for NaN and Inf", "tensors", row / len(self._path))
         path, dtype = self._path[row], self._dtype[row]
         if path is None:
-            return {None: State.UNKNOWN, True: State.NAN, False: State.FINITE}[self._recorded[row]]
+            return self._look_at_statistics(row)
         if dtype is None:
             return State.UNKNOWN
         if not can_be_judged(dtype):
-            return State.FINITE
+            return State.UNKNOWN if dtype.startswith(_LIKE_FLOATS) else State.FINITE
         try:
             peak = peak_of(open_tensor(path, self._member[row]), dtype)
         except UnreadableInputError:
-            return State.UNKNOWN
+            return self._look_at_statistics(row)
         if peak.saturated:
             self._saturated.add(row)
+        self._magnitude[row] = peak.magnitude
         return State.NAN if peak.nan else State.INF if peak.inf else State.FINITE
+
+    def _look_at_statistics(self, row: int) -> State:
+        dtype = self._dtype[row]
+        if dtype is not None and dtype.startswith(("int", "uint", "bool")):
+            return State.FINITE
+        recorded = self._recorded
+        if not recorded.nonfinite(row):
+            state = State.UNKNOWN if recorded.nonfinite(row) is None else State.FINITE
+        else:
+            state = State.INF if recorded.has_no_nan(row) else State.NAN
+        if state is State.FINITE and not math.isnan(recorded.magnitude(row)):
+            self._magnitude[row] = recorded.magnitude(row)
+            if dtype is not None and can_be_judged(dtype) and self._magnitude[row] == largest_of(dtype):
+                self._saturated.add(row)
+        return state
 
     def __getitem__(self, row: int) -> State:
         return self._state[row]
@@ -117,7 +141,51 @@ class TensorStates:
 
     def is_scalar(self, row: int) -> bool:
         """Tell whether a tensor has no dimensions."""
-        return self._scalar[row]
+        return self._shape[row] == ""
+
+    def is_timed(self, row: int) -> bool:
+        """Tell whether a tensor was dumped by a running graph, which writes the time into the file's name."""
+        return self._timed[row]
+
+    def is_recorded(self, row: int) -> bool:
+        """Tell whether only statistics of a tensor are known."""
+        return self._path[row] is None
+
+    def shape(self, row: int) -> str | None:
+        """Give the dims split by ','; None if not known."""
+        return self._shape[row]
+
+    def magnitude(self, row: int) -> float:
+        """Give the largest magnitude of a tensor; NaN if it is not known, Inf or NaN where it holds one."""
+        return self._magnitude.get(row, math.nan)
+
+    def norm(self, row: int) -> float:
+        """Give the L2 norm of a finite tensor; NaN if it is not known."""
+        array = self._array(row)
+        if array is None or row not in self._magnitude:
+            return self._recorded.norm(row)
+        return norm_of(array, self._magnitude[row])
+
+    def elements(self, row: int) -> int:
+        """Give the number of elements; 0 if the shape is not known."""
+        shape = self._shape[row]
+        return 0 if shape is None else math.prod(int(dim) for dim in shape.split(",") if dim)
+
+    def span(self, row: int) -> tuple[float, float]:
+        """Give the least and the largest finite value, counted or recorded; NaN where not known."""
+        counts = self.counts(row)
+        return (counts.low, counts.high) if counts is not None else self._recorded.span(row)
+
+    def inf_signs(self, row: int) -> set[int]:
+        """Give the signs (1, -1) of the Inf elements of a tensor, counted or recorded."""
+        counts = self.counts(row)
+        if counts is None:
+            return self._recorded.inf_signs(row)
+        return {sign for sign, number in ((1, counts.pos_inf), (-1, counts.neg_inf)) if number}
+
+    def recorded_counts(self, row: int) -> tuple[int | None, int | None, int | None]:
+        """Give the recorded numbers of NaN, +Inf and -Inf elements; None where not told."""
+        return self._recorded.counts(row)
 
     def slot(self, row: int) -> int:
         """Give the number of a tensor among the inputs or outputs of its operator."""
@@ -136,7 +204,10 @@ class TensorStates:
         return self._size_bytes[row]
 
     def digest(self, row: int) -> bytes | None:
-        """Give the hash of a tensor's content; None if it has none that can be read."""
+        """Give what tells a tensor's content from others: its hash, else what was recorded of it; None if nothing is.
+
+        Two tensors of equal recorded statistics need not be equal: what is NaN throughout looks alike.
+        """
         return self._digest(row)
 
     def counts(self, row: int) -> Counts | None:
@@ -161,6 +232,10 @@ class TensorStates:
         array = self._array(row) if self._dtype[row] == "float16" else None
         return array is not None and looks_like_float32_half(array)
 
+    def array(self, row: int) -> AnyArray | None:
+        """Open the array of a tensor; None if it cannot be read."""
+        return self._array(row)
+
     def _array(self, row: int) -> AnyArray | None:
         path = self._path[row]
         if path is None or self._dtype[row] is None:
@@ -172,7 +247,7 @@ class TensorStates:
 
     def _digest_of(self, row: int) -> bytes | None:
         array = self._array(row)
-        return None if array is None else digest(array)
+        return self._recorded.likeness(row) if array is None else digest(array)
 
     def _counts_of(self, row: int) -> Counts | None:
         array, dtype = self._array(row), self._dtype[row]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from profkit.parsers.dump.array_file import AnyArray
+
+Condition = Callable[[AnyArray], npt.NDArray[np.bool_]]
+"""Which elements of a flat block of real numbers are meant."""
 
 _BLOCK = 1 << 20
 
@@ -53,11 +56,13 @@ class Peak(NamedTuple):
         nan: There is a NaN.
         inf: There is an Inf and no NaN (a NaN hides it).
         saturated: The largest magnitude is the largest finite one of the dtype.
+        magnitude: The largest magnitude; 0 of an empty tensor, NaN or Inf where there is one.
     """
 
     nan: bool
     inf: bool
     saturated: bool
+    magnitude: float
 
 
 @dataclass(frozen=True)
@@ -112,7 +117,43 @@ def peak_of(array: AnyArray, dtype: str) -> Peak:
     form = _FORMATS[dtype]
     mask = form.words.type(form.magnitude)
     peak = max((int((block.view(form.words) & mask).max()) for block in _blocks(array)), default=0)
-    return Peak(peak > form.infinity, peak == form.infinity, peak == form.largest)
+    magnitude = float(form.words.type(peak).reshape(1).view(form.words.str.replace("u", "f"))[0])
+    return Peak(peak > form.infinity, peak == form.infinity, peak == form.largest, magnitude)
+
+
+def largest_of(dtype: str) -> float:
+    """Give the largest finite value of a dtype for which `can_be_judged` holds."""
+    form = _FORMATS[dtype]
+    return float(form.words.type(form.largest).reshape(1).view(form.words.str.replace("u", "f"))[0])
+
+
+def norm_of(array: AnyArray, magnitude: float) -> float:
+    """Give the L2 norm of a finite tensor, scaled by its largest magnitude so that no square overflows."""
+    if magnitude == 0:
+        return 0.0
+    total = 0.0
+    for block in _blocks(array):
+        scaled = block.astype(np.float64) / magnitude
+        total += float(np.dot(scaled, scaled))
+    return magnitude * math.sqrt(total)
+
+
+def first_where(array: AnyArray, condition: Condition) -> tuple[int, ...] | None:
+    """Give the index of the first element, in memory order, for which a condition holds; None if there is none."""
+    start = 0
+    for block in _blocks(array):
+        places = np.flatnonzero(condition(block))
+        if places.size:
+            flat = (start + int(places[0])) // (2 if array.dtype.kind == "c" else 1)
+            order: Literal["C", "F"] = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
+            return tuple(int(place) for place in np.unravel_index(flat, array.shape, order=order))
+        start += block.size
+    return None
+
+
+def count_where(array: AnyArray, condition: Condition) -> int:
+    """Count the elements for which a condition holds."""
+    return sum(int(np.count_nonzero(condition(block))) for block in _blocks(array))
 
 
 def count(array: AnyArray, dtype: str) -> Counts:

@@ -19,6 +19,8 @@ def mark_unread_tensors(step: Step, states: TensorStates) -> dict[bytes, Executi
     An output cannot be read if it is float16 and every floating-point input of its operator, which is no Cast, is
     float32 or itself unread; where inputs were not dumped, if its bytes look like that. An input cannot be read if it
     is byte for byte an unread output.
+
+    Only graphs dump so: the names of their files hold the time.
     """
     writers: dict[bytes, Execution] = {}
     sizes: set[int] = set()
@@ -26,7 +28,7 @@ def mark_unread_tensors(step: Step, states: TensorStates) -> dict[bytes, Executi
         for row in (*execution.inputs, *execution.mutated):
             if states.is_float(row) and states.size_bytes(row) in sizes and states.digest(row) in writers:
                 states.mark_unread(row)
-        halves = [row for row in execution.outputs if states.dtype(row) == "float16"]
+        halves = [row for row in execution.outputs if _is_float16_of_a_graph(row, states)]
         if not execution.inputs:
             halves = [row for row in halves if states.bad(row) and states.looks_like_float32_half(row)]
         elif execution.op_type == _CAST or not _is_run_in_float32(execution, states):
@@ -38,6 +40,10 @@ def mark_unread_tensors(step: Step, states: TensorStates) -> dict[bytes, Executi
                 writers[content] = execution
                 sizes.add(states.size_bytes(row))
     return writers
+
+
+def _is_float16_of_a_graph(row: int, states: TensorStates) -> bool:
+    return states.dtype(row) == "float16" and states.is_timed(row) and not states.is_recorded(row)
 
 
 def _is_run_in_float32(execution: Execution, states: TensorStates) -> bool:
