@@ -21,10 +21,10 @@ def chain_to_the_loss(spreading: Spreading, start: int) -> list[int]:
     Returns:
         Orders of executions, `start` first; `start` alone if nothing reads its result.
     """
-    sure = _paths(_sure_links(spreading), start)
-    paths = sure if _end(sure, spreading) is not None else _paths(spreading.consumers, start)
-    end = _end(paths, spreading)
+    ways = (_paths(links, start) for links in (_sure_links(spreading), _likely_links(spreading), spreading.consumers))
+    paths, end = next(((paths, end) for paths in ways if (end := _end(paths, spreading)) is not None), ({}, None))
     if end is None:
+        paths = _paths(_likely_links(spreading), start)
         carrying = [order for order in paths if _carries(spreading.roles[order])]
         end = max(carrying, default=start)
     way = [end]
@@ -33,11 +33,24 @@ def chain_to_the_loss(spreading: Spreading, start: int) -> list[int]:
     return way[::-1]
 
 
-def _sure_links(spreading: Spreading) -> Mapping[int, set[int]]:
+def _sure_links(spreading: Spreading) -> dict[int, set[int]]:
     links: dict[int, set[int]] = defaultdict(set)
     for order, role in spreading.roles.items():
         for source in (*role.writers.values(), *role.follows):
             links[source.order].add(order)
+    return links
+
+
+def _likely_links(spreading: Spreading) -> dict[int, set[int]]:
+    links = _sure_links(spreading)
+    for order, role in spreading.roles.items():
+        before = [
+            one
+            for one, other in spreading.roles.items()
+            if one < order and _carries(other) and other.execution.phase == role.execution.phase
+        ]
+        if spreading.possible_sources(role) and before:
+            links[max(before)].add(order)
     return links
 
 

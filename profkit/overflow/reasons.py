@@ -80,12 +80,20 @@ def _carrier(role: Role, spreading: Spreading, states: TensorStates) -> str:
         states[row] is State.NAN for row in role.bad_inputs
     )
     made = "makes NaN of Inf: " if makes_nan else ""
-    return f"{made}{_bad_inputs(role, spreading, states)}; {_bad_outputs(role.bad_outputs, states)}"
+    written = _bad_outputs(role.bad_outputs, states) or _seen_behind(role, states)
+    return f"{made}{_bad_inputs(role, spreading, states)}; {written}"
+
+
+def _seen_behind(role: Role, states: TensorStates) -> str:
+    if role.seen_at is None:
+        return "its outputs cannot be read"
+    cast, outputs = role.seen_at
+    return f"its float16 result cannot be read; {cast.short_name} behind it shows {_bad_elements(outputs, states)}"
 
 
 def _repeats(role: Role, states: TensorStates) -> str:
     execution, made = role.execution, ", ".join(one.short_name for one in role.follows)
-    bad = _bad_outputs(role.bad_outputs, states)
+    bad = _bad_outputs(role.bad_outputs, states) or _seen_behind(role, states)
     if execution.is_gradient:
         return f"the gradient is bad as is what {made} computes before it: {bad}"
     if execution.forward_call in {one.op for one in role.follows}:
@@ -125,7 +133,8 @@ def _unreadable(role: Role, spreading: Spreading, states: TensorStates) -> str:
 
 def _undumped(role: Role, spreading: Spreading, states: TensorStates) -> str:
     if role.bad_inputs:
-        return f"{_bad_inputs(role, spreading, states)}; none of its outputs was dumped"
+        lost = "its outputs cannot be read" if role.execution.results else "none of its outputs was dumped"
+        return f"{_bad_inputs(role, spreading, states)}; {lost}"
     return f"{_bad_outputs(role.bad_outputs, states)}; inputs were not dumped, it may carry on or make it"
 
 

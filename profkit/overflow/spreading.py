@@ -222,7 +222,8 @@ class Spreading:
     def _role_of_finite_results(self, role: Role) -> Role | None:
         execution, states = role.execution, self._states
         if role.bad_inputs:
-            role.part = Part.MASKED if execution.results else Part.UNDUMPED
+            known = execution.results and all(states[row] is State.FINITE for row in execution.results)
+            role.part = Part.MASKED if known else Part.UNDUMPED
             return role
         saturated = [row for row in execution.results if states.saturated(row)]
         inputs = [*execution.inputs, *execution.mutated]
@@ -273,9 +274,28 @@ class Spreading:
                 continue
             role.part = Part.CARRIER
             role.follows = [writer]
+            seen_at = (role.execution, list(role.bad_outputs))
+            spoilt = self._spoilt_before(writer)
             if writer.order not in self.roles:
-                seen_at = (role.execution, list(role.bad_outputs))
-                self.roles[writer.order] = Role(writer, Part.ORIGIN, [], seen_at=seen_at)
+                part = Part.CARRIER if spoilt else Part.ORIGIN
+                self.roles[writer.order] = Role(writer, part, [], follows=spoilt, seen_at=seen_at)
+            elif self.roles[writer.order].bad_inputs:
+                self.roles[writer.order].part, self.roles[writer.order].seen_at = Part.CARRIER, seen_at
+
+    def _spoilt_before(self, writer: Execution) -> list[Execution]:
+        """Give the nearest operator up a row of unread results that read something bad; empty if none did."""
+        waiting, seen = [writer], {writer.order}
+        while waiting:
+            unread = [row for row in waiting.pop().inputs if self._states[row] is State.UNREAD]
+            for content in self._contents(unread):
+                before = self._unread_writers.get(content)
+                if before is None or before.order in seen:
+                    continue
+                if before.order in self.roles and self.roles[before.order].bad_inputs:
+                    return [before]
+                seen.add(before.order)
+                waiting.append(before)
+        return []
 
     def _unread_writer(self, cast: Execution) -> Execution | None:
         """Give who wrote the unread tensor that a Cast reads: by content, or the last of its size where not dumped."""
