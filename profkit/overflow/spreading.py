@@ -268,22 +268,20 @@ class Spreading:
     def _charge_casts(self) -> None:
         """Charge a bad value first seen at a Cast to the operator whose unread result it casts."""
         first_seen = (Part.UNREADABLE, Part.ORIGIN) if self.outputs_only else (Part.UNREADABLE,)
-        for role in [role for role in self.roles.values() if role.part in first_seen]:
-            writer = self._unread_writer(role.execution) if role.execution.op_type == _CAST else None
-            if writer is None:
-                continue
-            role.part = Part.CARRIER
-            role.follows = [writer]
+        casts = [role for role in self.roles.values() if role.part in first_seen and role.execution.op_type == _CAST]
+        charged = [(writer, role) for role in casts if (writer := self._unread_writer(role.execution)) is not None]
+        for writer, role in sorted(charged, key=lambda one: one[0].order):
+            role.part, role.follows = Part.CARRIER, [writer]
             seen_at = (role.execution, list(role.bad_outputs))
-            spoilt = self._spoilt_before(writer)
             if writer.order not in self.roles:
+                spoilt = self._spoilt_before(writer)
                 part = Part.CARRIER if spoilt else Part.ORIGIN
                 self.roles[writer.order] = Role(writer, part, [], follows=spoilt, seen_at=seen_at)
             elif self.roles[writer.order].bad_inputs:
                 self.roles[writer.order].part, self.roles[writer.order].seen_at = Part.CARRIER, seen_at
 
     def _spoilt_before(self, writer: Execution) -> list[Execution]:
-        """Give the nearest operator up a row of unread results that read something bad; empty if none did."""
+        """Give the nearest operator up a row of unread results that has a part in it; empty if none has."""
         waiting, seen = [writer], {writer.order}
         while waiting:
             unread = [row for row in waiting.pop().inputs if self._states[row] is State.UNREAD]
@@ -291,7 +289,7 @@ class Spreading:
                 before = self._unread_writers.get(content)
                 if before is None or before.order in seen:
                     continue
-                if before.order in self.roles and self.roles[before.order].bad_inputs:
+                if before.order in self.roles:
                     return [before]
                 seen.add(before.order)
                 waiting.append(before)

@@ -37,7 +37,7 @@ def mark_unread_tensors(step: Step, states: TensorStates) -> dict[bytes, Executi
             content = states.digest(row) if states.is_float(row) else None
             if content is not None:
                 states.mark_unread(row)
-                writers[content] = execution
+                writers.setdefault(content, execution)
                 sizes.add(states.size_bytes(row))
     return writers
 
