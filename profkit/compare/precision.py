@@ -24,12 +24,14 @@ class Precision:
         roundoff: Unit roundoff: half the distance between 1 and the next number.
         rtol: Default relative tolerance of the share of close elements.
         decides: Whether agreement within the limits is worth a match although the values are not equal.
+        exponent_bits: Of a format of 8 bits that numpy lacks; 0 for the others.
     """
 
     dtype: str
     roundoff: float
     rtol: float
     decides: bool
+    exponent_bits: int = 0
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Rule:
     noise_ratio: float
     gradient_kink: float
     drift_units: float
+    statistics_floor: float
 
 
 @cache
@@ -60,7 +63,13 @@ def precision_of(dtype: str) -> Precision | None:
     if entry is None:
         return None
     entry = table[entry["like"]] if "like" in entry else entry
-    return Precision(dtype, 2.0 ** -entry["roundoff_bits"], float(entry["rtol"]), bool(entry["decides"]))
+    return Precision(
+        dtype,
+        2.0 ** -entry["roundoff_bits"],
+        float(entry["rtol"]),
+        bool(entry["decides"]),
+        entry.get("exponent_bits", 0),
+    )
 
 
 def coarser(a: str, b: str) -> Precision | None:
