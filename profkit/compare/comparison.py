@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from numpy.typing import NDArray
 
-from profkit.compare.canonical_names import canonical_name
+from profkit.compare.canonical_names import canonical_name, is_api_call, is_graph_scope
 from profkit.compare.metrics import Metrics
+from profkit.compare.statistics_gap import Statistics, StatisticsGap
+from profkit.parsers.dump.stored_tensor import open_tensor
 from profkit.parsers.mindspore.scope import module_of_scope
 
-# How MindSpore begins the full name of an operator of a graph.
-_SCOPE = re.compile(r"(?:Default|Gradients|Expand|recompute_Default)[/_]")
+AnyArray = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,15 @@ class Tensor:
 
     Attributes:
         name: Name of its operator, module or parameter, as recorded.
-        slot: Number among the inputs or outputs.
         io: What it is to its operator (schema.TENSOR_IO).
         dtype: numpy's name of the dtype it was recorded in, "bfloat16" for widened bfloat16; None if not known.
         shape: Lengths of its dimensions; None if not known.
         path: Its file; None if it has none.
+        member: The part of the file; None where the file is one tensor.
         open: Gives the array, may raise UnreadableInputError; None if no values were recorded.
+        slot: Number among the inputs or outputs.
+        statistics: Recorded statistics; None if there are none.
+        digest: Recorded digest, {algorithm}:{hex digits}; None if there is none.
     """
 
     name: str
@@ -66,11 +70,21 @@ class Tensor:
     path: str | None = None
     open: Callable[[], NDArray[Any]] | None = None
     slot: int = 0
+    statistics: Statistics | None = None
+    digest: str | None = None
+    member: str | None = None
 
     @property
     def label(self) -> str:
         """The name, with the slot where it is not the first."""
         return f"{self.name}:{self.slot}" if self.slot > 0 else self.name
+
+
+def opener_of(path: Any, member: Any) -> Callable[[], AnyArray] | None:
+    """Give what opens the tensor that `path` and `member` of a tensors frame name; None where they name none."""
+    if not isinstance(path, str):
+        return None
+    return partial(open_tensor, path, member if isinstance(member, str) else None)
 
 
 @dataclass(frozen=True)
@@ -83,6 +97,9 @@ class Comparison:
         settled: A verdict that is already known.
         caveat: Forbids a match.
         sure: The two surely are one tensor; else their disagreement proves nothing.
+        gap: What their recorded statistics tell, where values were not kept.
+        layout: In which layout B holds the values of A; None if in the same.
+        remark: A sentence to add to the reason.
     """
 
     a: Tensor | None
@@ -91,6 +108,9 @@ class Comparison:
     settled: Settled | None = None
     caveat: Caveat | None = None
     sure: bool = True
+    gap: StatisticsGap | None = None
+    layout: str | None = None
+    remark: str = ""
 
     @property
     def tensor(self) -> Tensor:
@@ -108,8 +128,10 @@ class Comparison:
     def module(self) -> str | None:
         """Module path; of a gradient or parameter, of the module that owns it; None where the name tells none."""
         tensor = self.tensor
-        if _SCOPE.match(tensor.name):
+        if is_graph_scope(tensor.name):
             return module_of_scope(tensor.name)
+        if is_api_call(tensor.name):
+            return None
         name = canonical_name(tensor.name)
         return name.rpartition(".")[0] if tensor.io in ("gradient", "parameter") else name
 
@@ -120,10 +142,13 @@ class Tolerance:
 
     Attributes:
         rtol: Relative part, atol: absolute part of |a-b| <= atol + rtol * max(|a|, |b|), asked of every element.
+        symmetric: Hold rtol against the larger of |a| and |b|; else against |a|, the reference.
     """
 
     rtol: float
     atol: float
+    symmetric: bool = True
 
     def __str__(self) -> str:
-        return f"rtol {self.rtol:g} and atol {self.atol:g}"
+        against = "" if self.symmetric else " of A"
+        return f"rtol {self.rtol:g}{against} and atol {self.atol:g}"

@@ -11,21 +11,36 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from profkit.compare.canonical_names import canonical_name
+from profkit.compare.canonical_names import canonical_name, is_graph_scope
+from profkit.compare.comparison import opener_of
+from profkit.compare.fingerprints import (
+    TOLERANCE,
+    USUAL_TOLERANCE,
+    Fingerprint,
+    fingerprint,
+    paired_by_value,
+)
 from profkit.compare.forward_order import composites_after_their_parts, forward_rows
 from profkit.compare.sequence_alignment import forced_pairs, longest_rising
+from profkit.errors import UnreadableInputError
+from profkit.parsers.mindspore.scope import module_of_scope
+from profkit.progress import Progress, silent
 
 Group = tuple[int, int, str]
 """Rank, iteration and io: tensors are only paired within one."""
 
+WEIGHT_MAP = "weight map"
 ONE_NAME = "name"
 TRANSLATED_NAME = "translated name"
 NAME_AND_NEIGHBOURS = "name and neighbours"
+VALUE = "value"
+MODULE_PATH = "module path"
 ORDER_AND_SHAPE = "order and shape"
 
 
@@ -40,6 +55,9 @@ class Side:
         slot: Number among the inputs or outputs.
         number: The file's own number; None if it has none.
         shape: Dims as text; None if not known.
+        module: Path of the module whose graph operator it is; None where the name is no scope of a graph.
+        dtype: numpy's name; "" if not known.
+        open: Gives the values; None where they were not kept.
         rows: The rows in forward order.
         place: The place of each row in that order.
     """
@@ -50,6 +68,9 @@ class Side:
     slot: Sequence[int]
     number: Sequence[int | None]
     shape: Sequence[str | None]
+    module: Sequence[str | None]
+    dtype: Sequence[str]
+    open: Sequence[Callable[[], NDArray[Any]] | None]
     rows: Sequence[int]
     place: NDArray[np.int64]
 
@@ -62,12 +83,14 @@ class Pairs:
         partner_of_a, partner_of_b: Row of the partner by row.
         how: How a row of A was paired.
         named_groups: Groups in which a name was found on both sides.
+        copies: By side ("a", "b"), row of a copy and the row of the same side that holds the same values.
     """
 
     partner_of_a: dict[int, int] = field(default_factory=dict)
     partner_of_b: dict[int, int] = field(default_factory=dict)
     how: dict[int, str] = field(default_factory=dict)
     named_groups: set[Group] = field(default_factory=set)
+    copies: dict[str, dict[int, int]] = field(default_factory=lambda: {"a": {}, "b": {}})
 
     def add(self, row_a: int, row_b: int, how: str) -> None:
         """Note a pair; each row is paired once."""
@@ -76,12 +99,22 @@ class Pairs:
         self.how[row_a] = how
 
 
-def pair(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
+def pair(
+    a: pd.DataFrame,
+    b: pd.DataFrame,
+    *,
+    names: Mapping[str, str] | None = None,
+    strategies: Sequence[str] | None = None,
+    progress: Progress = silent,
+) -> pd.DataFrame:
     """Pair the tensors of two sides.
 
     Args:
         a: A tensors frame, the reference.
         b: A tensors frame.
+        names: Name on side B by name on side A, as a weight map gives them; these go before every strategy.
+        strategies: Those of STRATEGIES to use; None for all.
+        progress: Listens, and may cancel.
 
     Returns:
         One row a pair or an unpaired tensor, in forward order (outputs and inputs, then gradients, then parameters, of
@@ -93,8 +126,12 @@ def pair(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
     iteration = _common_numbers(a["iteration"], b["iteration"])
     sides = _side(a, rank[0], iteration[0]), _side(b, rank[1], iteration[1])
     pairs = Pairs()
-    for strategy in _STRATEGIES:
-        strategy(*sides, pairs)
+    if names:
+        _pair_by_map(*sides, pairs, names)
+    for name, strategy in _STRATEGIES.items():
+        if strategies is None or name in strategies:
+            progress("pairing", f"by {name}", None)
+            strategy(*sides, pairs)
     return _merged(*sides, pairs)
 
 
@@ -117,9 +154,18 @@ def _side(tensors: pd.DataFrame, rank: list[int], iteration: list[int]) -> Side:
         slot=tensors["slot"].tolist(),
         number=[None if pd.isna(number) else int(number) for number in tensors["order"]],
         shape=[None if pd.isna(shape) else str(shape) for shape in tensors["shape"]],
+        module=[module_of_scope(name) if is_graph_scope(name) else None for name in names],
+        dtype=["" if pd.isna(dtype) else str(dtype) for dtype in tensors["dtype"]],
+        open=[opener_of(path, member) for path, member in zip(tensors["path"], tensors["member"], strict=True)],
         rows=rows.tolist(),
         place=place,
     )
+
+
+def _pair_by_map(a: Side, b: Side, pairs: Pairs, names: Mapping[str, str]) -> None:
+    renamed = [names.get(name, "") for name in a.name]
+    mapped = set(names.values())
+    _pair_equal_counts(a, b, pairs, (renamed, [name if name in mapped else None for name in b.name]), WEIGHT_MAP)
 
 
 def _pair_by_recorded_name(a: Side, b: Side, pairs: Pairs) -> None:
@@ -130,7 +176,9 @@ def _pair_by_translated_name(a: Side, b: Side, pairs: Pairs) -> None:
     _pair_equal_counts(a, b, pairs, (a.canonical, b.canonical), TRANSLATED_NAME)
 
 
-def _pair_equal_counts(a: Side, b: Side, pairs: Pairs, names: tuple[Sequence[str], Sequence[str]], how: str) -> None:
+def _pair_equal_counts(
+    a: Side, b: Side, pairs: Pairs, names: tuple[Sequence[str | None], Sequence[str | None]], how: str
+) -> None:
     """Pair the k-th of a name with the k-th, where both sides have the name equally often."""
     rows_a = _by_label(a, pairs.partner_of_a, lambda row: (a.group[row], a.slot[row], names[0][row]))
     rows_b = _by_label(b, pairs.partner_of_b, lambda row: (b.group[row], b.slot[row], names[1][row]))
@@ -210,15 +258,83 @@ def _pair_by_order_and_shape(a: Side, b: Side, pairs: Pairs) -> None:
             pairs.add(known_a[i], known_b[j], ORDER_AND_SHAPE)
 
 
+def _pair_by_value(a: Side, b: Side, pairs: Pairs) -> None:
+    """Pair what holds the same values, whatever it is called and however it is laid out."""
+    left_a, left_b = _rows_by_size(a, pairs.partner_of_a), _rows_by_size(b, pairs.partner_of_b)
+    for key, rows_a in left_a.items():
+        rows_b = left_b.get(key, [])
+        if not rows_b:
+            continue
+        tolerance = max(
+            TOLERANCE.get(side.dtype[row], USUAL_TOLERANCE) for side, rows in ((a, rows_a), (b, rows_b)) for row in rows
+        )
+        found, copies_a, copies_b = paired_by_value(_fingerprints(a, rows_a), _fingerprints(b, rows_b), tolerance)
+        pairs.copies["a"] |= copies_a
+        pairs.copies["b"] |= copies_b
+        for one in found:
+            pairs.add(one.row_a, one.row_b, VALUE)
+
+
+def _rows_by_size(side: Side, paired: Mapping[int, int]) -> dict[Hashable, list[int]]:
+    """Give the unpaired rows that have values by group and number of elements, in forward order."""
+    rows: dict[Hashable, list[int]] = defaultdict(list)
+    for row in side.rows:
+        shape = side.shape[row]
+        if row not in paired and shape is not None and side.open[row] is not None:
+            rows[side.group[row], math.prod(int(dim) for dim in shape.split(",") if dim)].append(row)
+    return rows
+
+
+def _fingerprints(side: Side, rows: Sequence[int]) -> dict[int, Fingerprint]:
+    fingerprints = {}
+    for row in rows:
+        opener = side.open[row]
+        assert opener is not None, "rows without values are left out before"
+        try:
+            found = fingerprint(opener())
+        except UnreadableInputError:
+            continue
+        if found is not None:
+            fingerprints[row] = found
+    return fingerprints
+
+
+def _pair_by_module_path(a: Side, b: Side, pairs: Pairs) -> None:
+    """Pair the output of a module with that of the last operator of its scope, if the module was called once."""
+    for modules, graph, swapped in ((a, b, False), (b, a, True)):
+        paired_modules, paired_graph = pairs.partner_of_a, pairs.partner_of_b
+        if swapped:
+            paired_modules, paired_graph = paired_graph, paired_modules
+        last: dict[tuple[Group, str], int] = {}
+        for row in graph.rows:
+            path = graph.module[row]
+            if path is not None and graph.group[row][2] == "output":
+                last[graph.group[row], path] = row
+        called = Counter((modules.group[row], modules.canonical[row]) for row in modules.rows)
+        for row in modules.rows:
+            key = modules.group[row], modules.canonical[row]
+            partner = last.get(key)
+            if partner is None or row in paired_modules or partner in paired_graph or called[key] > 1:
+                continue
+            if modules.module[row] is None and modules.shape[row] == graph.shape[partner] is not None:
+                pairs.add(*((partner, row) if swapped else (row, partner)), MODULE_PATH)
+
+
 Strategy = Callable[[Side, Side, Pairs], None]
 
 # From the surest to the least sure.
-_STRATEGIES: tuple[Strategy, ...] = (
-    _pair_by_recorded_name,
-    _pair_by_translated_name,
-    _pair_by_neighbours,
-    _pair_by_order_and_shape,
-)
+_STRATEGIES: dict[str, Strategy] = {
+    ONE_NAME: _pair_by_recorded_name,
+    TRANSLATED_NAME: _pair_by_translated_name,
+    NAME_AND_NEIGHBOURS: _pair_by_neighbours,
+    VALUE: _pair_by_value,
+    MODULE_PATH: _pair_by_module_path,
+    ORDER_AND_SHAPE: _pair_by_order_and_shape,
+}
+STRATEGIES = tuple(_STRATEGIES)
+
+# A disagreement of tensors paired by these may be one of the pairing.
+_UNSURE = frozenset({MODULE_PATH})
 
 Stretch = tuple[Group, int]
 """A group and the number of anchors before the rows in question."""
@@ -272,16 +388,19 @@ def _merged(a: Side, b: Side, pairs: Pairs) -> pd.DataFrame:
     entries.sort(key=lambda entry: entry[0])
     rows_a = [row_a for _, row_a, _ in entries]
     rows_b = [row_b for _, _, row_b in entries]
+    # Beside pairs that are known otherwise, what is left over need not belong together.
+    doubtful_groups = pairs.named_groups | {a.group[row] for row, how in pairs.how.items() if how == VALUE}
     frame = pd.DataFrame(
         {
             "row_a": np.array(rows_a, dtype=np.int64),
             "row_b": np.array(rows_b, dtype=np.int64),
             "paired_by": [pairs.how.get(row) if row >= 0 else None for row in rows_a],
             "sure": [
-                row < 0 or pairs.how.get(row) != ORDER_AND_SHAPE or a.group[row] not in pairs.named_groups
+                pairs.how.get(row) not in _UNSURE
+                and (pairs.how.get(row) != ORDER_AND_SHAPE or a.group[row] not in doubtful_groups)
                 for row in rows_a
             ],
-            "note": _notes(a, b, rows_a, rows_b),
+            "note": _notes(a, b, rows_a, rows_b, pairs),
         }
     )
     names = [a.canonical[i] if i >= 0 else b.canonical[j] for i, j in zip(rows_a, rows_b, strict=True)]
@@ -294,8 +413,8 @@ def _group_order(group: Group) -> tuple[int, int, int]:
     return rank, iteration, {"gradient": 1, "parameter": 2}.get(io, 0)
 
 
-def _notes(a: Side, b: Side, rows_a: Sequence[int], rows_b: Sequence[int]) -> list[str]:
-    """Say of an unpaired row whose name both sides have why it has no partner."""
+def _notes(a: Side, b: Side, rows_a: Sequence[int], rows_b: Sequence[int], pairs: Pairs) -> list[str]:
+    """Say of an unpaired row why it has no partner: its name stands elsewhere, or its values do."""
     count_a = Counter((a.group[row], a.slot[row], a.canonical[row]) for row in a.rows)
     count_b = Counter((b.group[row], b.slot[row], b.canonical[row]) for row in b.rows)
     notes = []
@@ -303,6 +422,12 @@ def _notes(a: Side, b: Side, rows_a: Sequence[int], rows_b: Sequence[int]) -> li
         side, row = (a, i) if i >= 0 else (b, j)
         label = side.group[row], side.slot[row], side.canonical[row]
         ambiguous = (i < 0 or j < 0) and label in count_a and label in count_b
+        original = pairs.copies["a" if i >= 0 else "b"].get(row)
+        if (i < 0 or j < 0) and original is not None:
+            notes.append(
+                f"{side.name[row]} holds the same values as {side.name[original]}, and the other side has none left"
+            )
+            continue
         notes.append(
             f"{side.name[row]} was recorded {count_a[label]} times in A and {count_b[label]} times in B, "
             "and which of them belong together cannot be told"

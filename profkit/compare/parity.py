@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 from numpy.typing import NDArray
 
-from profkit.compare.comparison import Caveat, Comparison, Settled, Tensor, Tolerance
-from profkit.compare.element_distance import number_kind
-from profkit.compare.metrics import measure
-from profkit.compare.pairing import pair
-from profkit.compare.precision import coarser
+from profkit.compare.comparison import Comparison, Tensor, Tolerance, opener_of
+from profkit.compare.measuring import PairToMeasure, measure_pair, measure_pairs
+from profkit.compare.pairing import VALUE, pair
+from profkit.compare.statistics_gap import Statistics
 from profkit.compare.verdict import Verdict, judge
-from profkit.errors import ProfkitError, UnreadableInputError
-from profkit.parsers.dump.stored_tensor import open_tensor
+from profkit.errors import ProfkitError
 from profkit.progress import Progress, silent
 from profkit.schema import PARITY
 
@@ -31,6 +27,10 @@ def compare_tensors(
     *,
     rtol: float | None = None,
     atol: float | None = None,
+    symmetric: bool = True,
+    names: Mapping[str, str] | None = None,
+    pair_by: Sequence[str] | None = None,
+    workers: int = 1,
     progress: Progress = silent,
 ) -> pd.DataFrame:
     """Compare the tensors of two recordings.
@@ -41,6 +41,10 @@ def compare_tensors(
         rtol: Relative tolerance asked of every element; with it or atol given, tolerances decide alone (the absent one
             counts as 0). Without both, the rule of profkit.compare.rounding decides.
         atol: Absolute tolerance asked of every element.
+        symmetric: Hold rtol against the larger of |a| and |b|; else against |a|, the reference.
+        names: Name on side B by name on side A, as a weight map gives them.
+        pair_by: Strategies of pairing.STRATEGIES to use, in their own order; None for all.
+        workers: Processes that measure; 1 measures in this one.
         progress: Listens, and may cancel.
 
     Returns:
@@ -50,16 +54,25 @@ def compare_tensors(
         ProfkitError: A tolerance is negative or not finite.
         CancelledError: The listener stopped the work.
     """
-    tolerance = _tolerance(rtol, atol)
-    pairs = pair(a, b)
+    tolerance = _tolerance(rtol, atol, symmetric)
+    pairs = pair(a, b, names=names, strategies=pair_by, progress=progress)
     tensors_a, tensors_b = _tensors(a), _tensors(b)
+    columns = (pairs[name].tolist() for name in ("row_a", "row_b", "sure", "paired_by", "note"))
+    to_measure = [
+        PairToMeasure(
+            tensors_a[row_a] if row_a >= 0 else None,
+            tensors_b[row_b] if row_b >= 0 else None,
+            sure=sure,
+            by_value=how == VALUE,
+            note=note,
+            tolerance=tolerance,
+        )
+        for row_a, row_b, sure, how, note in zip(*columns, strict=True)
+    ]
     comparisons: list[Comparison] = []
-    columns = (pairs[name].tolist() for name in ("row_a", "row_b", "sure", "note"))
-    for done, (row_a, row_b, sure, note) in enumerate(zip(*columns, strict=True), start=1):
-        left = tensors_a[row_a] if row_a >= 0 else None
-        right = tensors_b[row_b] if row_b >= 0 else None
-        comparisons.append(_compare(left, right, tolerance, sure=sure, note=note))
-        progress("comparing", comparisons[-1].tensor.label, done / len(pairs))
+    for comparison in measure_pairs(to_measure, workers):
+        comparisons.append(comparison)
+        progress("comparing", comparison.tensor.label, len(comparisons) / len(pairs))
     return _parity_frame(comparisons, judge(comparisons, tolerance), pairs["paired_by"].tolist())
 
 
@@ -71,16 +84,18 @@ def compare_arrays(
     *,
     rtol: float | None = None,
     atol: float | None = None,
+    symmetric: bool = True,
 ) -> pd.DataFrame:
     """Compare two arrays.
 
     Args:
-        a: The reference.
+        a: The reference: numbers of any shape; bfloat16 and float8 of ml_dtypes are taken too.
         b: The other side.
         name_a: What to call a.
         name_b: What to call b.
         rtol: As for compare_tensors.
         atol: As for compare_tensors.
+        symmetric: As for compare_tensors.
 
     Returns:
         A parity frame of one row.
@@ -88,23 +103,28 @@ def compare_arrays(
     Raises:
         ProfkitError: A tolerance is negative or not finite.
     """
-    tolerance = _tolerance(rtol, atol)
+    tolerance = _tolerance(rtol, atol, symmetric)
     left, right = Tensor(name_a, open=lambda: a), Tensor(name_b, open=lambda: b)
-    comparison = _compare(left, right, tolerance, sure=True, note="")
+    comparison = measure_pair(PairToMeasure(left, right, tolerance=tolerance))
     return _parity_frame([comparison], judge([comparison], tolerance), ["given"])
 
 
-def _tolerance(rtol: float | None, atol: float | None) -> Tolerance | None:
+def _tolerance(rtol: float | None, atol: float | None, symmetric: bool) -> Tolerance | None:
     if rtol is None and atol is None:
         return None
     for name, value in (("rtol", rtol), ("atol", atol)):
         if value is not None and not 0 <= value < math.inf:
             raise ProfkitError(f"{name} {value} is no tolerance", "give a finite number of 0 or more")
-    return Tolerance(rtol or 0.0, atol or 0.0)
+    return Tolerance(rtol or 0.0, atol or 0.0, symmetric)
 
 
 def _tensors(frame: pd.DataFrame) -> list[Tensor]:
-    columns = (frame[name].tolist() for name in ("op", "slot", "io", "dtype", "shape", "path", "member"))
+    columns = (frame[name].tolist() for name in ("op", "slot", "io", "dtype", "shape", "path", "member", "digest"))
+    numbers = (frame[name].tolist() for name in ("max", "min", "mean", "norm", "nonfinite"))
+    statistics = [
+        Statistics(largest, smallest, mean, norm, None if pd.isna(nonfinite) else bool(nonfinite))
+        for largest, smallest, mean, norm, nonfinite in zip(*numbers, strict=True)
+    ]
     return [
         Tensor(
             name=str(op),
@@ -113,75 +133,13 @@ def _tensors(frame: pd.DataFrame) -> list[Tensor]:
             dtype=None if pd.isna(dtype) else str(dtype),
             shape=None if pd.isna(shape) else tuple(int(dim) for dim in str(shape).split(",") if dim),
             path=None if pd.isna(path) else str(path),
-            open=None if pd.isna(path) else partial(open_tensor, path, None if pd.isna(member) else member),
+            open=opener_of(path, member),
+            statistics=recorded,
+            digest=None if pd.isna(digest) else str(digest),
+            member=None if pd.isna(member) else str(member),
         )
-        for op, slot, io, dtype, shape, path, member in zip(*columns, strict=True)
+        for op, slot, io, dtype, shape, path, member, digest, recorded in zip(*columns, statistics, strict=True)
     ]
-
-
-def _compare(a: Tensor | None, b: Tensor | None, tolerance: Tolerance | None, *, sure: bool, note: str) -> Comparison:
-    """Measure one pair, or say why it cannot be measured."""
-    if a is None or b is None:
-        return Comparison(a, b, settled=_without_partner(a, b, note))
-    if a.open is None or b.open is None:
-        side = "A" if a.open is None else "B"
-        return Comparison(a, b, settled=Settled("undecidable", f"{side} has no values, at most their statistics."))
-    try:
-        x, y = a.open(), b.open()
-    except UnreadableInputError as error:
-        return Comparison(a, b, settled=Settled("unreadable", f"{error.message}."))
-    a = replace(a, dtype=a.dtype or x.dtype.name, shape=x.shape)
-    b = replace(b, dtype=b.dtype or y.dtype.name, shape=y.shape)
-    settled = _settled_by_form(x, y)
-    if settled is not None:
-        return Comparison(a, b, settled=settled)
-    limits = tolerance or _usual_tolerance(a, b)
-    metrics = measure(x, y.reshape(x.shape), limits.rtol, limits.atol)
-    return Comparison(a, b, metrics, caveat=_caveat(a, b), sure=sure)
-
-
-def _without_partner(a: Tensor | None, b: Tensor | None, note: str) -> Settled:
-    missing, tensor = ("missing_b", a) if b is None else ("missing_a", b)
-    assert tensor is not None, "a pair of nothing"
-    side = "B" if b is None else "A"
-    return Settled(missing, f"{note}." if note else f"Nothing on side {side} belongs to {tensor.label}.")
-
-
-def _settled_by_form(x: AnyArray, y: AnyArray) -> Settled | None:
-    """Give the verdict of two arrays whose values cannot be held against each other."""
-    if _without_ones(x.shape) != _without_ones(y.shape):
-        return Settled(
-            "shape", f"Shape {_text(x.shape)} against {_text(y.shape)}: nothing is broadcast.", diverges=True
-        )
-    for dtype in (x.dtype, y.dtype):
-        if number_kind(dtype) is None:
-            return Settled("undecidable", f"Values of dtype {dtype} are not compared.")
-    if number_kind(x.dtype) != number_kind(y.dtype):
-        return Settled("dtype", f"{x.dtype} against {y.dtype}: numbers of different kinds are not compared.")
-    return None
-
-
-def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(dim for dim in shape if dim != 1)
-
-
-def _caveat(a: Tensor, b: Tensor) -> Caveat | None:
-    if a.shape != b.shape:
-        shapes = f"{_text(a.shape)} against {_text(b.shape)}"
-        return Caveat("shape", f"Shape {shapes} differs by axes of length 1 only.")
-    if a.dtype != b.dtype:
-        return Caveat("dtype", f"{a.dtype} against {b.dtype}.")
-    return None
-
-
-def _usual_tolerance(a: Tensor, b: Tensor) -> Tolerance:
-    """Give the tolerance of close_ratio where the user has none: nothing for integers."""
-    precision = coarser(a.dtype or "", b.dtype or "")
-    return Tolerance(precision.rtol if precision else 0.0, 0.0)
-
-
-def _text(shape: tuple[int, ...] | None) -> str | None:
-    return None if shape is None else f"({','.join(map(str, shape))})"
 
 
 def _parity_frame(
@@ -195,12 +153,14 @@ def _parity_frame(
         "jump": [verdict.jump for verdict in verdicts],
         "io": [comparison.tensor.io for comparison in comparisons],
         "module": [comparison.module for comparison in comparisons],
+        "layout": [comparison.layout for comparison in comparisons],
     }
     for side in "ab":
         tensors: list[Tensor | None] = [getattr(comparison, side) for comparison in comparisons]
         columns[f"name_{side}"] = [tensor and tensor.label for tensor in tensors]
         columns[f"dtype_{side}"] = [tensor and tensor.dtype for tensor in tensors]
         columns[f"path_{side}"] = [tensor and tensor.path for tensor in tensors]
+        columns[f"member_{side}"] = [tensor and tensor.member for tensor in tensors]
         columns[f"shape_{side}"] = [
             None if tensor is None or tensor.shape is None else ",".join(map(str, tensor.shape)) for tensor in tensors
         ]
@@ -212,5 +172,8 @@ def _parity_frame(
     return PARITY.build(columns)
 
 
-_MEASURES = ("max_abs", "mean_abs", "max_rel", "rmse", "cosine", "close_ratio", "rel_l2")
-_COUNTS = ("nan_a", "nan_b", "inf_a", "inf_b")
+_MEASURES = (
+    "max_abs", "mean_abs", "max_rel", "mean_rel", "rmse", "cosine", "close_ratio", "rel_l2", "l2_ratio",
+    "ulp_p50", "ulp_p99", "ulp_max", "peak_a", "peak_b", "rms_a", "rms_b",
+)  # fmt: skip
+_COUNTS = ("nan_a", "nan_b", "inf_a", "inf_b", "first_index", "worst_index")

@@ -17,6 +17,7 @@ from profkit.compare.comparison import Comparison, Tolerance
 from profkit.compare.metrics import Metrics
 from profkit.compare.precision import Precision, coarser, held_precision, rule
 from profkit.compare.sharpness import softmax_amplification
+from profkit.compare.statistics_gap import StatisticsGap
 from profkit.errors import UnreadableInputError
 
 
@@ -91,6 +92,8 @@ def decide(comparison: Comparison, yardstick: Yardstick) -> Finding:
     settled, metrics = comparison.settled, comparison.metrics
     if settled is not None:
         return Finding(settled.status, settled.reason, diverges=settled.diverges)
+    if comparison.gap is not None:
+        return _by_statistics(comparison, comparison.gap, yardstick)
     if metrics is None or metrics.elements == 0:
         return Finding("undecidable", "Both are empty: there is nothing to compare.")
     if not metrics.non_finite_agree:
@@ -101,10 +104,17 @@ def decide(comparison: Comparison, yardstick: Yardstick) -> Finding:
         finding = _by_values(comparison, metrics, yardstick)
     if not finding.diverges:
         return _with_reservations(comparison, metrics, finding)
+    return _with_doubt(comparison, finding)
+
+
+def _with_doubt(comparison: Comparison, finding: Finding) -> Finding:
+    """Say in which layout a divergence was measured, and withhold it where the two may be no pair."""
+    layout = comparison.caveat.sentence if comparison.layout and comparison.caveat else ""
+    reason = " ".join(filter(None, [layout, finding.reason, comparison.remark]))
     if comparison.sure:
-        return finding
-    doubt = "The two were paired by order and shape only, so they may not be the same tensor."
-    return Finding("undecidable", f"{finding.reason} {doubt}")
+        return replace(finding, reason=reason)
+    doubt = "The two were paired by order, shape or module path only, so they may not be the same tensor."
+    return Finding("undecidable", f"{reason} {doubt}")
 
 
 def _with_reservations(comparison: Comparison, metrics: Metrics, finding: Finding) -> Finding:
@@ -137,6 +147,32 @@ def _by_values(comparison: Comparison, metrics: Metrics, yardstick: Yardstick) -
         difference=_difference(metrics),
         dtypes=comparison.dtypes,
     )
+
+
+def _by_statistics(comparison: Comparison, gap: StatisticsGap, yardstick: Yardstick) -> Finding:
+    """Decide by statistics: they bound the difference from below, so that they can show a fault and no agreement."""
+    precision = coarser(*comparison.dtypes)
+    roundoff = precision.roundoff if precision is not None else 0.0
+    floor = max(rule().floor_units * roundoff, rule().statistics_floor)
+    tolerance = yardstick.tolerance
+    if tolerance is not None:
+        excess = gap.peak / max(tolerance.rtol, floor)
+    else:
+        overall = gap.e / (yardstick.limit * max(floor, yardstick.scale.e))
+        single = gap.peak / (rule().element_jump * max(floor, yardstick.scale.peak))
+        excess = max(overall, single)
+    if excess > 1:
+        reason = f"{gap.sentence}; that is {excess:.3g} times what rounding may leave."
+        status, diverges = ("mismatch", True) if comparison.sure else ("undecidable", False)
+        return Finding(status, reason, diverges, judged=True, dtypes=comparison.dtypes)
+    difference = Difference(gap.e, gap.peak)
+    if gap.suffices and gap.e == gap.peak == 0 and comparison.caveat is None:
+        reason = f"{gap.sentence}: equal, and they leave no other values."
+        return Finding("match", reason, judged=True, difference=difference, dtypes=comparison.dtypes)
+    reason = f"{gap.sentence}; they agree, but the elements themselves were not kept to be compared."
+    if comparison.caveat is not None:
+        return Finding(comparison.caveat.status, f"{comparison.caveat.sentence} {reason}", dtypes=comparison.dtypes)
+    return Finding("undecidable", reason, judged=True, difference=difference, dtypes=comparison.dtypes)
 
 
 def _difference(metrics: Metrics) -> Difference:

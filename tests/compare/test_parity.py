@@ -47,7 +47,7 @@ def test_a_file_that_cannot_be_read_is_a_row_that_says_so(recording: Recording) 
 
 
 def test_statistics_alone_are_no_values(recording: Recording, tensors: Recording) -> None:
-    parity = compare_tensors(recording({"fc": np.ones(3)}), tensors(["fc"], max=1.0, min=1.0))
+    parity = compare_tensors(recording({"fc": np.ones(3)}), tensors(["fc"]))
     assert parity["status"].tolist() == ["undecidable"]
     assert "B has no values" in parity["reason"][0]
 
@@ -72,7 +72,7 @@ def test_progress_is_told_and_may_cancel(recording: Recording) -> None:
     frame = recording({f"m{n}": np.ones(2) for n in range(4)})
     heard: list[tuple[str, float | None]] = []
     compare_tensors(frame, frame, progress=lambda _, subject, done: heard.append((subject, done)))
-    assert heard == [("m0", 0.25), ("m1", 0.5), ("m2", 0.75), ("m3", 1.0)]
+    assert [told for told in heard if told[1] is not None] == [("m0", 0.25), ("m1", 0.5), ("m2", 0.75), ("m3", 1.0)]
 
     def stop(verb: str, subject: str, fraction: float | None) -> None:
         raise CancelledError("stopped")
