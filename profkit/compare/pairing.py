@@ -423,7 +423,8 @@ def _notes(a: Side, b: Side, rows_a: Sequence[int], rows_b: Sequence[int], pairs
         label = side.group[row], side.slot[row], side.canonical[row]
         ambiguous = (i < 0 or j < 0) and label in count_a and label in count_b
         original = pairs.copies["a" if i >= 0 else "b"].get(row)
-        if (i < 0 or j < 0) and original is not None:
+        paired = pairs.partner_of_a if i >= 0 else pairs.partner_of_b
+        if (i < 0 or j < 0) and original is not None and original in paired:
             notes.append(
                 f"{side.name[row]} holds the same values as {side.name[original]}, and the other side has none left"
             )
