@@ -14,6 +14,7 @@ import click
 import pandas as pd
 
 from profkit.cache import Cache
+from profkit.cli.archive_input import unpack_archives
 from profkit.cli.standard_input import Input, reads_standard_input
 from profkit.errors import ImportIssue
 from profkit.progress import Progress, silent
@@ -169,7 +170,7 @@ def reads_inputs(*, inputs: bool = True, output: bool = True) -> Callable[[_Comm
                 form=given.pop("form", "text"),
                 fail_on=given.pop("fail_on", frozenset()),
             )
-            return function(invocation=invocation, **given)
+            return function(invocation=invocation, **unpack_archives(given, invocation))
 
         decorated: Any = with_invocation
         for option in reversed((input_options if inputs else []) + options + (output_options if output else [])):
