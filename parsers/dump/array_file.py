@@ -12,8 +12,9 @@ import math
 import os
 import re
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ def read_header(path: Path | str) -> ArrayHeader:
     except OSError as error:
         raise UnreadableInputError(f"{path} cannot be opened: {error.strerror}", "check the path") from error
     try:
-        header = _header_of(_first_bytes(descriptor))
+        header = _header_of(_first_bytes(partial(os.read, descriptor)))
         held = os.fstat(descriptor).st_size - header.offset
     except _BadHeaderError as error:
         raise UnreadableInputError(f"{path} is no readable .npy file: {error}", _SAVE_AGAIN) from error
@@ -138,9 +139,24 @@ def widen_bfloat16(words: npt.NDArray[np.uint16]) -> npt.NDArray[np.float32]:
     return wide.view(np.float32).reshape(words.shape)
 
 
-def _first_bytes(descriptor: int) -> bytes:
+def header_in(read: Callable[[int], bytes]) -> ArrayHeader:
+    """Read the header at the start of a stream.
+
+    Args:
+        read: Gives up to so many further bytes; b"" at the end.
+
+    Raises:
+        UnreadableInputError: It is no header of an array of numbers.
+    """
+    try:
+        return _header_of(_first_bytes(read))
+    except _BadHeaderError as error:
+        raise UnreadableInputError(f"no readable array: {error}", _SAVE_AGAIN) from error
+
+
+def _first_bytes(read: Callable[[int], bytes]) -> bytes:
     """Read exactly magic, version and header text, so that equal headers are equal bytes."""
-    start = os.read(descriptor, _FIRST_READ)
+    start = read(_FIRST_READ)
     if start[: len(_MAGIC)] != _MAGIC:
         raise _BadHeaderError("it is empty" if not start else "it does not start with the magic bytes of numpy")
     if len(start) < 12:
@@ -153,7 +169,7 @@ def _first_bytes(descriptor: int) -> bytes:
         raise _BadHeaderError(f"its header is {length:,} bytes long, more than the {_LONGEST_HEADER:,} that are read")
     end = 8 + length_bytes + length
     while len(start) < end:
-        more = os.read(descriptor, end - len(start))
+        more = read(end - len(start))
         if not more:
             raise _BadHeaderError("it ends inside its header")
         start += more

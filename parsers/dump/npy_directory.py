@@ -1,4 +1,4 @@
-"""Saved .npy files, one or a directory tree of them, as a tensors frame: names and headers only, no data.
+"""Saved .npy and .npz files, one or a directory tree of them, as a tensors frame: names and headers only, no data.
 
 Names of directories tell what lies below them: `grads`, `outputs`, `step3`, `rank_0`; other names become part of the
 tensors' names, so that equal file names in different directories stay apart.
@@ -18,13 +18,16 @@ from profkit.errors import ImportIssue, Severity, UnreadableInputError
 from profkit.parsers.base import Descriptor, Parsed, Recognition
 from profkit.parsers.dump.array_file import ArrayHeader, read_header
 from profkit.parsers.dump.dump_names import dump_name
+from profkit.parsers.dump.npz_file import npz_members
 from profkit.parsers.dump.saved_place import SavedPlace
-from profkit.parsers.dump.tensor_names import is_encodable, saved_name
+from profkit.parsers.dump.tensor_names import SavedName, is_encodable, saved_name
 from profkit.progress import Progress
 from profkit.safe_text import printable
 from profkit.schema import TENSORS
 
 _SUFFIX = ".npy"
+_PACKED_SUFFIX = ".npz"
+_SUFFIXES = (_SUFFIX, _PACKED_SUFFIX)
 _DEEPEST = 8
 _LOOKED_AT = 2_000
 _REPORT_EVERY = 512
@@ -39,7 +42,7 @@ class NpyDirectory:
 
     descriptor = Descriptor(
         name="npy-directory",
-        title="saved .npy tensors, one file or a directory tree",
+        title="saved .npy and .npz tensors, one file or a directory tree",
         framework="unknown",
         clock="none",
         unit="none",
@@ -50,7 +53,8 @@ class NpyDirectory:
     def sniff(self, path: Path) -> Recognition | None:
         """Recognise a .npy file, a directory that holds some, or a tree that holds little else."""
         if path.is_file():
-            return Recognition("it is a .npy file", (path,)) if path.suffix.lower() == _SUFFIX else None
+            suffix = path.suffix.lower()
+            return Recognition(f"it is a {suffix} file", (path,)) if suffix in _SUFFIXES else None
         if not path.is_dir():
             return None
         direct, below, foreign = _look_around(path)
@@ -73,8 +77,11 @@ class NpyDirectory:
         for number, (file, place) in enumerate(_files(path, issues)):
             if number % _REPORT_EVERY == 0:
                 progress("reading", str(path), None)
-            rows.append(_row(path, file, place, issues))
-        if issues and path.is_file():
+            if file.suffix.lower() == _PACKED_SUFFIX:
+                rows += _packed_rows(path, file, place, issues)
+            else:
+                rows.append(_row(path, file, place, issues))
+        if issues and path.is_file() and not any(row["dtype"] for row in rows):
             raise UnreadableInputError(issues[0].text, "save the tensor again with numpy.save")
         rows.sort(key=_forward_order)
         columns = {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
@@ -102,7 +109,7 @@ def _look_around(path: Path) -> tuple[int, int, bool]:
                 if entry.is_dir(follow_symlinks=False):
                     if depth < _DEEPEST:
                         waiting.append((Path(entry.path), depth + 1))
-                elif entry.name.lower().endswith(_SUFFIX):
+                elif entry.name.lower().endswith(_SUFFIXES):
                     direct += depth == 0
                     below += depth > 0
                     foreign = foreign or dump_name(entry.name) is not None
@@ -131,7 +138,7 @@ def _files(path: Path, issues: list[ImportIssue]) -> Iterator[tuple[Path, SavedP
                 issues.append(ImportIssue(Severity.DATA_LOSS, printable(entry.path), "", f"{refusal}, not read"))
             elif entry.is_dir(follow_symlinks=False):
                 waiting.append((Path(entry.path), place.below(entry.name), depth + 1))
-            elif entry.name.lower().endswith(_SUFFIX):
+            elif entry.name.lower().endswith(_SUFFIXES):
                 yield Path(entry.path), place
             else:
                 others += not _is_note(entry.name)
@@ -165,6 +172,25 @@ def _refusal(entry: os.DirEntry[str], root: Path, depth: int) -> str:
     return ""
 
 
+def _packed_rows(root: Path, file: Path, place: SavedPlace, issues: list[ImportIssue]) -> Iterator[dict[str, Any]]:
+    """Give a row for each array of an .npz file; in a tree their names begin with the file's."""
+    prefix = place.prefix if root == file else f"{place.prefix}{file.stem}/"
+    try:
+        members = list(npz_members(file))
+    except UnreadableInputError as error:
+        issues.append(ImportIssue(Severity.ERROR, str(file), "", error.message))
+        return
+    for member in members:
+        if member.refusal or not is_encodable(member.name):
+            text = (
+                f"{printable(member.name)[:80]}: {printable(member.refusal or 'its name is no valid text')}, not read"
+            )
+            issues.append(ImportIssue(Severity.DATA_LOSS, str(file), "", text))
+            continue
+        row = _described(root, file, replace(place, prefix=prefix), saved_name(member.name), member.header)
+        yield {**row, "member": member.name}
+
+
 def _row(root: Path, file: Path, place: SavedPlace, issues: list[ImportIssue]) -> dict[str, Any]:
     name = saved_name(file.name)
     header: ArrayHeader | None = None
@@ -172,6 +198,12 @@ def _row(root: Path, file: Path, place: SavedPlace, issues: list[ImportIssue]) -
         header = read_header(file)
     except UnreadableInputError as error:
         issues.append(ImportIssue(Severity.ERROR, str(file), "", error.message))
+    return _described(root, file, place, name, header)
+
+
+def _described(
+    root: Path, file: Path, place: SavedPlace, name: SavedName, header: ArrayHeader | None
+) -> dict[str, Any]:
     return {
         "rank": place.rank,
         "iteration": place.iteration,
@@ -184,6 +216,7 @@ def _row(root: Path, file: Path, place: SavedPlace, issues: list[ImportIssue]) -
         "shape": ",".join(str(dim) for dim in header.shape) if header else None,
         "size_bytes": header.size_bytes if header else None,
         "path": str(file),
+        "member": None,
         "source": str(root),
     }
 

@@ -20,6 +20,7 @@ _CHECKPOINT = "profkit.parsers.checkpoint.checkpoint_tensor:open_member"
 # suffix -> "module:function" of (path, member); the member is "" where the file is one tensor.
 _OPENERS: dict[str, str] = {
     ".npy": "profkit.parsers.dump.array_file:open_member",
+    ".npz": "profkit.parsers.dump.npz_file:open_npz_member",
     **dict.fromkeys((".pt", ".pth", ".ckpt", ".safetensors", ".tar", ".pkl"), _CHECKPOINT),
 }
 # Dumps of the device runtime have no suffix: what follows the last dot is a time or another number.
