@@ -414,7 +414,7 @@ OVERFLOW = FrameSpec(
     "overflow",
     (
         Column("iteration", "int32", "Iteration of the dump; -1 unknown"),
-        Column("order", "int64", "Place in execution order within the iteration, from 0"),
+        Column("order", "int64", "Place in execution order within the iteration, from 0; -1 unknown"),
         Column("op", "string", "Operator as the dump names it"),
         Column("op_type", "category", "Operator type", nullable=True),
         Column("role", "category", "Part it plays in the spreading of the bad value", values=OVERFLOW_ROLES),

@@ -23,7 +23,7 @@ from profkit.correlate.identity import identify
 from profkit.errors import ProfkitError
 from profkit.findings import overflow_findings, parity_findings, rank_findings
 from profkit.frame_spec import concatenate
-from profkit.overflow import hunt
+from profkit.overflow import hunt_run
 from profkit.progress import Progress, silent
 from profkit.run import Run, load
 from profkit.schema import ALIGNMENT, OVERFLOW, PARITY, SESSION_STEPS
@@ -158,15 +158,16 @@ def _parity(ref: Run | None, run: Run, not_judged: list[str], progress: Progress
 
 def _overflow(run: Run, not_judged: list[str], progress: Progress) -> pd.DataFrame:
     dumped = _dumped_tensors(run)
-    if dumped.empty:
+    if dumped.empty and run.overflow_records.empty:
         not_judged.append("overflow was not judged: no dump of the run was given")
         return OVERFLOW.empty()
-    return hunt(dumped, progress=progress)
+    return hunt_run(run, progress, dumped)
 
 
-# A dump tells when each tensor was written, hence the order its operators ran in; saved tensors do not.
+# A dump tells when each tensor was written, or the order of its calls, hence what ran first; saved tensors do not.
 def _dumped_tensors(run: Run) -> pd.DataFrame:
-    return run.tensors[run.tensors["time_ns"].notna()].reset_index(drop=True)
+    tensors = run.tensors
+    return tensors[tensors["time_ns"].notna() | tensors["argument"].notna()].reset_index(drop=True)
 
 
 def _saved_tensors(run: Run) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import click
 
 from profkit.cli.invocation import INPUT, Invocation, reads_inputs
 from profkit.errors import ProfkitError
-from profkit.overflow import hunt
+from profkit.overflow import hunt_run
 from profkit.report.overflow_report import overflow_text
 from profkit.run import load
 
@@ -37,9 +37,9 @@ def command(*, invocation: Invocation, dump: Path, origins: bool, chain: bool, e
     """
     with invocation.progress() as progress:
         loaded = load(dump, cache=invocation.cache, rank=invocation.rank, progress=progress)
-        if loaded.tensors.empty:
+        if loaded.tensors.empty and loaded.overflow_records.empty:
             raise ProfkitError(f"{dump} holds no dumped tensors", "`profkit inspect` tells what it holds")
-        overflow = hunt(loaded.tensors, progress=progress)
+        overflow = hunt_run(loaded, progress)
     invocation.warn_of(loaded.issues)
     # The primary row counts even if its role is unknown: a bad weight or network input has no operator as its origin.
     found = (overflow["role"] == "origin") | overflow["primary"]

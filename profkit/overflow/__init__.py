@@ -2,6 +2,6 @@
 
 from profkit.overflow.evidence import offending_input
 from profkit.overflow.executions import short_operator_name
-from profkit.overflow.origins import hunt
+from profkit.overflow.origins import BesideTensors, hunt, hunt_run
 
-__all__ = ["hunt", "offending_input", "short_operator_name"]
+__all__ = ["BesideTensors", "hunt", "hunt_run", "offending_input", "short_operator_name"]

@@ -42,6 +42,7 @@ class Execution:
         order: Place in execution order within the step, from 0.
         op: Name as dumped.
         op_type: Type as dumped; "" if the dump tells none.
+        graph: Graph number of the dump; -1 none.
         phase: Part of the training step: forward, backward, recompute, optimizer; None if not known.
         module: Module path; None if not known.
         is_gradient: It stands for a gradient that was recorded by itself, and is no operator.
@@ -55,6 +56,7 @@ class Execution:
     order: int
     op: str
     op_type: str
+    graph: int = -1
     phase: str | None = None
     module: str | None = None
     is_gradient: bool = False
@@ -151,7 +153,8 @@ def _step(key: StepKey, tensors: pd.DataFrame) -> Step:
         run: tuple[object, ...] = (graph, op, io == "gradient", runs_seen[tensor])
         runs_seen[tensor] += 1
         if run not in executions:
-            executions[run] = _execution(str(op), op_type, phase, module, is_gradient=io == "gradient")
+            executions[run] = _execution(str(op), op_type, graph, phase, module)
+            executions[run].is_gradient = io == "gradient"
             first_seen[run] = when
         executions[run].add(row, str(io), slot)
         if io != "input":
@@ -162,14 +165,14 @@ def _step(key: StepKey, tensors: pd.DataFrame) -> Step:
     return Step(key, [executions[run] for run in ordered], parameters)
 
 
-def _execution(op: str, op_type: object, phase: str | None, module: str | None, *, is_gradient: bool) -> Execution:
+def _execution(op: str, op_type: object, graph: int, phase: str | None, module: str | None) -> Execution:
     return Execution(
         0,
         op,
         op_type if isinstance(op_type, str) else "",
+        graph,
         phase or phase_of_scope(op),
         module if module is not None else module_of_scope(op),
-        is_gradient,
     )
 
 

@@ -109,8 +109,8 @@ def _end(row: int, array: AnyArray, end: str, condition: Condition, states: Tens
     low, high = states.span(row)
     if not end:
         return f"the first{_at(first_where(array, condition))}"
-    take_low = end == "smallest" or not condition(np.array([high])).any()
-    extreme = low if take_low else high
+    outside = [one for one in (low, high) if condition(np.array([one])).any()]
+    extreme = low if end == "smallest" else max(outside, key=abs, default=high)
     return f"{end} {_figure(extreme)}{_at(_place_of(extreme, array))}"
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
 from profkit.overflow.chain import chain_to_the_loss
+from profkit.overflow.device_records import DeviceRecords, record_text
 from profkit.overflow.executions import Execution, Step, StepKey, steps_of
+from profkit.overflow.graph_facts import GraphFacts
 from profkit.overflow.loss_scale import Walked, expected_overflows
 from profkit.overflow.norm_jumps import NormJump, norm_jumps
 from profkit.overflow.offending_values import offending_values
@@ -19,7 +22,8 @@ from profkit.overflow.spreading import CAUSES, Part, Role, Spreading
 from profkit.overflow.tensor_states import State, TensorStates
 from profkit.overflow.unread_tensors import mark_unread_tensors
 from profkit.progress import Progress, silent
-from profkit.schema import OVERFLOW
+from profkit.run import Run
+from profkit.schema import GRAPH_EDGES, GRAPH_NODES, OVERFLOW, OVERFLOW_RECORDS
 
 _ROLES = {
     Part.ORIGIN: "origin",
@@ -30,17 +34,46 @@ _ROLES = {
     Part.UNREADABLE: "unknown",
     Part.OTHER_RANK: "unknown",
     Part.RECORDED: "origin",
+    Part.LISTED: "unknown",
     Part.UNDUMPED: "unknown",
     Part.SATURATED: "saturated",
 }
 
 
-def hunt(tensors: pd.DataFrame, progress: Progress = silent) -> pd.DataFrame:
+_NOT_FINITE = "the device found it to overflow (op_debug_mode 3)"
+
+
+@dataclass(frozen=True)
+class BesideTensors:
+    """What a dump holds beside its tensors.
+
+    Attributes:
+        overflow_records: Frame of schema.OVERFLOW_RECORDS.
+        graph_nodes, graph_edges: Frames of that schema.
+        overflow_only: The dump was told to keep only operators whose outputs the device found not finite
+            (op_debug_mode 3).
+    """
+
+    overflow_records: pd.DataFrame = field(default_factory=OVERFLOW_RECORDS.empty)
+    graph_nodes: pd.DataFrame = field(default_factory=GRAPH_NODES.empty)
+    graph_edges: pd.DataFrame = field(default_factory=GRAPH_EDGES.empty)
+    overflow_only: bool = False
+
+
+def hunt_run(run: Run, progress: Progress = silent, tensors: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Hunt through what was dumped of a run, or through some of its tensors; as `hunt`."""
+    overflow_only = any(source.facts.get("op_debug_mode") == "3" for source in run.sources)
+    beside = BesideTensors(run.overflow_records, run.graph_nodes, run.graph_edges, overflow_only)
+    return hunt(run.tensors if tensors is None else tensors, progress, beside)
+
+
+def hunt(tensors: pd.DataFrame, progress: Progress = silent, beside: BesideTensors | None = None) -> pd.DataFrame:
     """Find the operators that NaN, Inf and saturated values come from and spread to.
 
     Args:
         tensors: Frame of schema.TENSORS, of one dump; every iteration of every rank is judged by itself.
         progress: Told how far it is; may raise CancelledError.
+        beside: What the dump holds beside its tensors.
 
     Returns:
         Frame of schema.OVERFLOW, by iteration, rank and execution order: a row an execution that reads or writes such
@@ -50,26 +83,66 @@ def hunt(tensors: pd.DataFrame, progress: Progress = silent) -> pd.DataFrame:
         A step whose loss scale expects its overflow has no primary row.
     """
     tensors = tensors.reset_index(drop=True)
+    beside = beside or BesideTensors()
     states = TensorStates(tensors, progress)
-    walked = _walk(steps_of(tensors), states)
+    steps = steps_of(tensors)
+    records = DeviceRecords(beside.overflow_records, steps)
+    graph = GraphFacts(beside.graph_nodes, beside.graph_edges, steps, states) if len(beside.graph_nodes) else None
+    walked = _walk(steps, states, graph)
+    for step, spreading in walked:
+        spreading.add_recorded(sorted(records.of_step(step.key)), listed=False)
+        spreading.add_recorded(_listed(step) if beside.overflow_only else (), listed=True)
     expected = expected_overflows(walked, states)
     primary = _primary(walked, expected)
-    chain: dict[int, int] = {}
-    rows: list[dict[str, Any]] = []
+    code = _CodeLines(tensors, graph)
+    rows = [_unjoined_row(record) for record in records.unjoined]
     for step, spreading in walked:
-        here = primary is not None and primary[0] == step.key
-        if primary is not None and here and primary[1] in spreading.roles:
-            way = chain_to_the_loss(spreading, primary[1])
-            chain = {order: place for place, order in enumerate(way)}
+        told = {
+            **dict.fromkeys(_listed(step) if beside.overflow_only else (), _NOT_FINITE),
+            **records.of_step(step.key),
+        }
         found = _rows(step, spreading, states, expected.get(step.key))
+        here = primary is not None and primary[0] == step.key
+        chain = _chain(spreading, primary[1] if primary is not None and here else None)
         for row in found:
-            row["primary"] = primary == (step.key, row["order"])
-            row["chain"] = chain.get(row["order"]) if here else None
+            order = row["order"]
+            row["primary"] = here and primary == (step.key, order)
+            row["chain"] = chain.get(order)
+            row["reason"] = "; ".join(filter(None, (told.get(order), row["reason"])))
+            if order < len(step.executions) and (order in chain or row["role"] not in ("carrier", "masked")):
+                row["code"] = code.of(step.executions[order], step)
         rows += found
     return OVERFLOW.from_rows(rows)
 
 
-def _walk(steps: Sequence[Step], states: TensorStates) -> list[Walked]:
+def _listed(step: Step) -> list[int]:
+    return [one.order for one in step.executions if one.outputs and not one.is_gradient]
+
+
+def _chain(spreading: Spreading, start: int | None) -> dict[int, int]:
+    """Give the place of executions on the way from the primary one to the loss."""
+    if start is None or start not in spreading.roles:
+        return {}
+    return {order: place for place, order in enumerate(chain_to_the_loss(spreading, start))}
+
+
+class _CodeLines:
+    """The lines of the user's code that made operators: as recorded with calls, or as graph files have them."""
+
+    def __init__(self, tensors: pd.DataFrame, graph: GraphFacts | None) -> None:
+        self._graph = graph
+        columns = [tensors[name].astype(object).tolist() for name in ("source_file", "source_line", "source_code")]
+        self._lines = list(zip(*columns, strict=True))
+
+    def of(self, execution: Execution, step: Step) -> str | None:
+        for row in (*execution.outputs, *execution.inputs):
+            file, line, code = self._lines[row]
+            if isinstance(file, str):
+                return f"{file}:{line}" + (f"  {code}" if isinstance(code, str) else "")
+        return None if self._graph is None else self._graph.code_of(execution, step)
+
+
+def _walk(steps: Sequence[Step], states: TensorStates, graph: GraphFacts | None) -> list[Walked]:
     """Give the steps with the roles of their executions, each knowing what the ones before left behind."""
     walked: list[Walked] = []
     parameters: dict[bytes, int] = {}
@@ -80,7 +153,7 @@ def _walk(steps: Sequence[Step], states: TensorStates) -> list[Walked]:
             content = states.digest(row) if states.bad(row) else None
             if content is not None:
                 parameters.setdefault(content, row)
-        spreading = Spreading(step, states, unread_writers, parameters, updated_badly[step.key.rank])
+        spreading = Spreading(step, states, unread_writers, parameters, updated_badly[step.key.rank], graph)
         updated_badly[step.key.rank] |= {role.execution.op for role in spreading.roles.values() if role.bad_outputs}
         walked.append((step, spreading))
     return walked
@@ -101,7 +174,7 @@ def _primary(walked: Sequence[Walked], expected: Mapping[StepKey, str]) -> tuple
 
 def _first_cause(spreading: Spreading) -> int | None:
     causes = spreading.causes() or [
-        order for order, role in sorted(spreading.roles.items()) if role.part is Part.SATURATED
+        order for order, role in sorted(spreading.roles.items()) if role.part in (Part.RECORDED, Part.SATURATED)
     ]
     return causes[0] if causes else None
 
@@ -173,6 +246,21 @@ def _parameter_row(step: Step, row: int, states: TensorStates) -> dict[str, Any]
         "reason": "this weight, optimizer state or network input is bad, but no dumped operator reads or writes it so",
         "first_nan": False,
         **_sums([row], states),
+    }
+
+
+def _unjoined_row(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "iteration": record["iteration"],
+        "rank": record["rank"],
+        "order": -1,
+        "op": record["op"]
+        if isinstance(record["op"], str)
+        else f"task {record['task']} stream {record['device_stream']}",
+        "role": "unknown",
+        "primary": False,
+        "reason": f"{record_text(record)}; no dumped operator belongs to it: {record['reason']}",
+        "first_nan": False,
     }
 
 

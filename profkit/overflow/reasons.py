@@ -21,6 +21,7 @@ def reason(role: Role, spreading: Spreading, states: TensorStates) -> str:
         Part.UNREADABLE: _unreadable,
         Part.OTHER_RANK: _other_rank,
         Part.RECORDED: _recorded,
+        Part.LISTED: _recorded,
         Part.UNDUMPED: _undumped,
         Part.SATURATED: _saturated,
     }
@@ -60,10 +61,14 @@ def _outside(role: Role, spreading: Spreading, states: TensorStates) -> str:
     if sources:
         origin = spreading.roles[sources[0]].execution.short_name
         cause = f"what {origin} made may come here through operators that were not dumped"
+    elif spreading.is_fed_by_graph(role):
+        cause = f"by the graph it comes of {role.follows[0].short_name}, through operators that were not dumped"
     elif role.follows:
         cause = f"{role.follows[0].short_name} reads the same"
     elif any(spreading.parameter_of(row) is not None for row in role.bad_inputs):
         cause = "the cause lies before this operator"
+    elif undumped := spreading.undumped_before(role):
+        cause = f"the cause lies before this operator: by the graph it reads {', '.join(undumped[:3])}, not dumped"
     else:
         cause = "the cause lies before this operator: a weight, a network input or an operator that was not dumped"
     return f"{_bad_inputs(role, spreading, states)}; {cause}; {_bad_outputs(role.bad_outputs, states)}"

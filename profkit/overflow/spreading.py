@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from profkit.overflow.executions import Execution, Step
+from profkit.overflow.graph_facts import GraphFacts
 from profkit.overflow.operator_facts import (
     brings_from_other_ranks,
     makes_masks,
@@ -37,6 +38,7 @@ class Part(Enum):
     UNREADABLE: writes bad values from inputs that cannot be judged.
     OTHER_RANK: writes bad values that another process may have sent.
     RECORDED: reads finite values; the device recorded an overflow in it.
+    LISTED: reads and writes finite values in a dump that was told to keep only what overflows.
     UNDUMPED: is bad, but its inputs or outputs were not dumped, so that its part cannot be told.
     SATURATED: reads no value at the end of the dtype's range, writes some.
     """
@@ -49,6 +51,7 @@ class Part(Enum):
     UNREADABLE = "unreadable"
     OTHER_RANK = "other rank"
     RECORDED = "recorded"
+    LISTED = "listed"
     UNDUMPED = "undumped"
     SATURATED = "saturated"
 
@@ -93,6 +96,7 @@ class Spreading:
         unread_writers: Mapping[bytes, Execution],
         parameters: Mapping[bytes, int],
         updated_badly: Set[str],
+        graph: GraphFacts | None = None,
     ) -> None:
         """Walk over the executions of a step.
 
@@ -102,11 +106,15 @@ class Spreading:
             unread_writers: Who wrote the unread tensors, by hash.
             parameters: Rows of bad parameters and network inputs, by hash.
             updated_badly: Operators that left something bad behind in place in an earlier iteration of the same rank.
+            graph: The graphs that were dumped, where there are any.
         """
         self._states = states
         self._unread_writers = unread_writers
         self._parameters = parameters
         self._updated_badly = updated_badly
+        self._graph = graph
+        self._fed_by_graph: set[int] = set()
+        self.step = step
         self.outputs_only = step.outputs_only
         self.has_ends = any(execution.ends_a_step for execution in step.executions)
         self._bad_weights: set[tuple[str | None, str | None]] = set()
@@ -144,6 +152,7 @@ class Spreading:
             return None
         role.part = self._part_of_bad_results(role)
         self._share_outside_causes(role)
+        self._look_into_the_graph(role)
         for content in self._contents(bad_outputs):
             self._last_writer[content] = execution
             if execution.phase != "backward":
@@ -168,6 +177,35 @@ class Spreading:
             first = self._first_reader.setdefault(content, role.execution)
             if first is not role.execution:
                 role.follows.append(first)
+
+    def _look_into_the_graph(self, role: Role) -> None:
+        """Find who made what comes from outside, across operators that were not dumped."""
+        if role.part is not Part.OUTSIDE or role.follows or self._graph is None:
+            return
+        feeding = self._graph.feeding(role.execution, self.step)
+        role.follows = [one for one in feeding if one.order in self.roles and self.roles[one.order].bad_outputs]
+        if role.follows:
+            self._fed_by_graph.add(role.execution.order)
+
+    def is_fed_by_graph(self, role: Role) -> bool:
+        """Tell whether what it follows was found in the graph."""
+        return role.execution.order in self._fed_by_graph
+
+    def undumped_before(self, role: Role) -> list[str]:
+        """Give the operators that feed an execution by the graph and were not dumped."""
+        return [] if self._graph is None else self._graph.undumped_before(role.execution, self.step)
+
+    def add_recorded(self, orders: Iterable[int], *, listed: bool) -> None:
+        """Take in the executions that the device saw overflow and whose values, as dumped, do not show it.
+
+        Args:
+            orders: Their orders, earliest first.
+            listed: They are known only by being in a dump of overflows: the first may be the origin, the rest follow.
+        """
+        for order in orders:
+            if order not in self.roles:
+                part = Part.LISTED if listed and self.roles else Part.RECORDED
+                self.roles[order] = Role(self.step.executions[order], part, [])
 
     def _form(self, row: int) -> tuple[str | None, str | None]:
         return self._states.shape(row), self._states.dtype(row)
@@ -242,7 +280,7 @@ class Spreading:
             return False
         if states.is_scalar(row):
             return reads_bounds(reader)
-        return states.inf_signs(row) == {-1} and states.looks_like_mask(row)
+        return states.looks_like_mask(row)
 
     def _fills_in_a_mask(self, role: Role) -> bool:
         """Tell whether Inf was given to an operator as a plain number, which a dump of tensors does not show."""
@@ -336,7 +374,9 @@ class Spreading:
         What comes from outside although something bad was made before may be that, seen through an operator or a view
         that was not dumped.
         """
-        if role.part is not Part.OUTSIDE or any(self.parameter_of(row) is not None for row in role.bad_inputs):
+        if role.part is not Part.OUTSIDE or self.is_fed_by_graph(role):
+            return []
+        if any(self.parameter_of(row) is not None for row in role.bad_inputs):
             return []
         return [order for order in self._made if order < role.execution.order]
 

@@ -215,9 +215,11 @@ class TensorStates:
         return self._counts(row)
 
     def looks_like_mask(self, row: int) -> bool:
-        """Tell whether a tensor holds Inf and at most one finite value besides."""
+        """Tell whether a tensor holds -Inf and at most one finite value besides."""
+        if self._state[row] is not State.INF or self.inf_signs(row) != {-1}:
+            return False
         array = self._array(row)
-        return array is not None and self._state[row] is State.INF and has_one_finite_value(array)
+        return array is not None and has_one_finite_value(array)
 
     def became_inf_alike(self, before: int, after: int) -> bool:
         """Tell whether all elements that are Inf in one tensor have one value in another of the same shape."""
