@@ -31,6 +31,7 @@ _ROLES = {
     Part.CARRIER: "carrier",
     Part.UPDATED: "carrier",
     Part.MASKED: "masked",
+    Part.MASKED_OUTSIDE: "unknown",
     Part.UNREADABLE: "unknown",
     Part.OTHER_RANK: "unknown",
     Part.RECORDED: "origin",
@@ -196,7 +197,9 @@ def _rows(step: Step, spreading: Spreading, states: TensorStates, expected: str 
 def _row(step: Step, role: Role, spreading: Spreading, states: TensorStates, expected: str | None) -> dict[str, Any]:
     execution = role.execution
     outputs = [row for row in execution.results if states.is_float(row)] if role.seen_at is None else role.seen_at[1]
-    word = "carrier" if role.follows or spreading.possible_sources(role) else _ROLES[role.part]
+    word = _ROLES[role.part]
+    if role.follows or spreading.possible_sources(role):
+        word = "masked" if role.part is Part.MASKED_OUTSIDE else "carrier"
     why = reason(role, spreading, states)
     if expected is not None and word == "origin":
         word, why = "expected", f"the loss scale expects it: {expected}; {why}"

@@ -18,6 +18,7 @@ def reason(role: Role, spreading: Spreading, states: TensorStates) -> str:
         Part.CARRIER: _carrier,
         Part.UPDATED: _updated,
         Part.MASKED: _masked,
+        Part.MASKED_OUTSIDE: _outside,
         Part.UNREADABLE: _unreadable,
         Part.OTHER_RANK: _other_rank,
         Part.RECORDED: _recorded,
@@ -71,7 +72,8 @@ def _outside(role: Role, spreading: Spreading, states: TensorStates) -> str:
         cause = f"the cause lies before this operator: by the graph it reads {', '.join(undumped[:3])}, not dumped"
     else:
         cause = "the cause lies before this operator: a weight, a network input or an operator that was not dumped"
-    return f"{_bad_inputs(role, spreading, states)}; {cause}; {_bad_outputs(role.bad_outputs, states)}"
+    written = _bad_outputs(role.bad_outputs, states) or "its outputs are finite"
+    return f"{_bad_inputs(role, spreading, states)}; {cause}; {written}"
 
 
 def _updated(role: Role, spreading: Spreading, states: TensorStates) -> str:

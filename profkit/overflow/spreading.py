@@ -35,6 +35,7 @@ class Part(Enum):
     CARRIER: carries bad values on.
     UPDATED: updates in place what was bad before this iteration.
     MASKED: reads bad values, writes finite ones.
+    MASKED_OUTSIDE: the same, of bad values that no dumped operator wrote.
     UNREADABLE: writes bad values from inputs that cannot be judged.
     OTHER_RANK: writes bad values that another process may have sent.
     RECORDED: reads finite values; the device recorded an overflow in it.
@@ -48,6 +49,7 @@ class Part(Enum):
     CARRIER = "carrier"
     UPDATED = "updated"
     MASKED = "masked"
+    MASKED_OUTSIDE = "masked from outside"
     UNREADABLE = "unreadable"
     OTHER_RANK = "other rank"
     RECORDED = "recorded"
@@ -56,7 +58,7 @@ class Part(Enum):
     SATURATED = "saturated"
 
 
-CAUSES = frozenset({Part.ORIGIN, Part.OUTSIDE, Part.UNREADABLE, Part.OTHER_RANK})
+CAUSES = frozenset({Part.ORIGIN, Part.OUTSIDE, Part.UNREADABLE, Part.OTHER_RANK, Part.MASKED_OUTSIDE})
 """Parts where a bad value first comes in, as far as the dump tells."""
 
 
@@ -262,6 +264,9 @@ class Spreading:
         if role.bad_inputs:
             known = execution.results and all(states[row] is State.FINITE for row in execution.results)
             role.part = Part.MASKED if known else Part.UNDUMPED
+            if known and self._comes_from_outside(role):
+                role.part = Part.MASKED_OUTSIDE
+                self._share_outside_causes(role)
             return role
         saturated = [row for row in execution.results if states.saturated(row)]
         inputs = [*execution.inputs, *execution.mutated]
@@ -270,6 +275,12 @@ class Spreading:
             role.part, role.bad_outputs = Part.SATURATED, saturated
             return role
         return None
+
+    def _comes_from_outside(self, role: Role) -> bool:
+        """Tell whether a bad input that becomes finite here has no writer, and is no mask that was made undumped."""
+        masks = reads_masks(role.execution.op_type) and self._signs(role.bad_inputs) == {-1}
+        seen = all(self._states[row] is State.INF for row in role.bad_inputs)
+        return not role.writers and not (masks and seen) and bool(role.execution.outputs)
 
     def _is_mask(self, row: int, reader: str) -> bool:
         states = self._states
@@ -374,7 +385,7 @@ class Spreading:
         What comes from outside although something bad was made before may be that, seen through an operator or a view
         that was not dumped.
         """
-        if role.part is not Part.OUTSIDE or self.is_fed_by_graph(role):
+        if role.part not in (Part.OUTSIDE, Part.MASKED_OUTSIDE) or self.is_fed_by_graph(role):
             return []
         if any(self.parameter_of(row) is not None for row in role.bad_inputs):
             return []
