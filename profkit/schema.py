@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from profkit.frame_spec import Column, FrameSpec
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """Raised whenever a frame changes; part of every cache key and session file."""
 
 PHASES = ("forward", "backward", "recompute", "optimizer")
@@ -472,6 +472,50 @@ OPERATORS = FrameSpec(
         Column("confidence", "float64", "Of the alignment", nullable=True),
         Column("steps", "int64", "Steps the medians rest on"),
         Column("reason", "string", "Why these operators belong together, or why the row is unmatched"),
+    ),
+)
+
+BRIDGE_PARTS = (
+    "slower",
+    "faster",
+    "run_only",
+    "ref_only",
+    "not_aligned",
+    "layout_and_cast",
+    "host_gap",
+    "communication",
+    "data_waiting",
+    "optimizer",
+)
+
+BRIDGE = FrameSpec(
+    "bridge",
+    (
+        Column("part", "category", "Which part of the difference", values=BRIDGE_PARTS),
+        Column("op_class", "category", "Class of work", nullable=True),
+        Column("module", "category", "Module path", nullable=True),
+        Column("phase", "category", "Part of the training step", nullable=True, values=PHASES),
+        Column("operator", "string", "Operator, or what the time was spent on"),
+        Column("unit", "int64", "Unit of the alignment; -1 for what is not aligned work"),
+        Column("ref_ns", "int64", "Wall time of the reference's median step that belongs to it, ns"),
+        Column("run_ns", "int64", "Wall time of the run's median step that belongs to it, ns"),
+        Column("delta_ns", "int64", "run_ns - ref_ns, ns; adds up to the difference of the two steps"),
+        Column("percent", "float64", "delta_ns in per cent of the reference's step"),
+        Column("ref_rows", "int64", "Executions of the reference it rests on"),
+        Column("run_rows", "int64", "Executions of the run it rests on"),
+        Column("reason", "string", "Why the time belongs to this part"),
+    ),
+)
+
+BRIDGE_ROWS = FrameSpec(
+    "bridge_rows",
+    (
+        Column("bridge", "int64", "Row of the bridge frame"),
+        Column("side", "category", "Which run", values=("ref", "run")),
+        _RANK,
+        _STEP,
+        Column("row", "int64", "Row of the execution in its run's ops frame; -1 none"),
+        Column("ns", "int64", "Wall time of the step that it owns, ns; adds up to the step's length"),
     ),
 )
 

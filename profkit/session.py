@@ -13,6 +13,8 @@ from profkit.errors import ProfkitError, UnreadableInputError
 from profkit.frame_spec import FrameSpec
 from profkit.schema import (
     ALIGNMENT,
+    BRIDGE,
+    BRIDGE_ROWS,
     FINDINGS,
     ISSUES,
     OPERATORS,
@@ -28,7 +30,8 @@ _HEADER = "session.json"
 _FINDINGS = "findings.json"
 
 _PARQUET_FRAMES: Mapping[str, FrameSpec] = {
-    spec.name: spec for spec in (OPERATORS, ALIGNMENT, PARITY, OVERFLOW, SESSION_STEPS, SOURCES, ISSUES)
+    spec.name: spec
+    for spec in (OPERATORS, ALIGNMENT, BRIDGE, BRIDGE_ROWS, PARITY, OVERFLOW, SESSION_STEPS, SOURCES, ISSUES)
 }
 
 
@@ -40,8 +43,8 @@ class Session:
         title: What was compared, one line.
         created: When, ISO 8601 in UTC.
         inputs: What the user named, by role (ref, run, ref dump, run dump).
-        operators, alignment, parity, overflow, findings, steps, sources, issues: Frames of profkit.schema; empty if
-            the question was not asked.
+        operators, alignment, bridge, bridge_rows, parity, overflow, findings, steps, sources, issues: Frames of
+            profkit.schema; empty if the question was not asked.
         sides: The words by which `alignment` calls the reference and the run.
         not_judged: What could not be answered and why, one sentence each.
     """
@@ -51,6 +54,8 @@ class Session:
     inputs: Mapping[str, str] = field(default_factory=dict)
     operators: pd.DataFrame = field(default_factory=OPERATORS.empty)
     alignment: pd.DataFrame = field(default_factory=ALIGNMENT.empty)
+    bridge: pd.DataFrame = field(default_factory=BRIDGE.empty)
+    bridge_rows: pd.DataFrame = field(default_factory=BRIDGE_ROWS.empty)
     parity: pd.DataFrame = field(default_factory=PARITY.empty)
     overflow: pd.DataFrame = field(default_factory=OVERFLOW.empty)
     findings: pd.DataFrame = field(default_factory=FINDINGS.empty)

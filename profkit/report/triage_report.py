@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from profkit.report import quantities
+from profkit.report.bridge_tables import bridge_title, largest_rows, part_table
 from profkit.report.formats import html_page, render
 from profkit.report.text_table import text_table
 from profkit.safe_text import printable
@@ -84,6 +85,9 @@ def _finding_block(finding: dict[Hashable, Any]) -> str:
 
 
 def _tables(session: Session) -> Iterator[tuple[str, pd.DataFrame]]:
+    if not session.bridge.empty:
+        yield bridge_title(session), part_table(session.bridge)
+        yield "Largest differences by class and module", largest_rows(session.bridge)
     if not session.alignment.empty:
         yield "Operator time of a step (median)", _time_table(session)
     if not session.parity.empty:
