@@ -9,17 +9,20 @@ from pathlib import Path
 
 import pandas as pd
 
+from profkit.bridge import NO_BRIDGE, bridge
 from profkit.cache import Cache
 from profkit.compare import compare_tensors
 from profkit.correlate import (
     ONE_NETWORK,
     TWO_NETWORKS,
     align,
+    judged_units,
     operator_rows,
     shares_of_like_work,
     slow_findings,
 )
 from profkit.correlate.identity import identify
+from profkit.diseases import disease_findings
 from profkit.errors import ProfkitError
 from profkit.findings import overflow_findings, parity_findings, rank_findings
 from profkit.frame_spec import concatenate
@@ -81,10 +84,16 @@ def judge(ref: Run | None, run: Run, inputs: Inputs, progress: Progress = silent
     alignment = _alignment(ref, run, not_judged, progress)
     parity = _parity(ref, run, not_judged, progress)
     overflow = _overflow(run, not_judged, progress)
-    operators = operator_rows(alignment, ref, run, parity=parity, overflow=overflow)
+    units = judged_units(alignment, ref, run) if ref is not None and not alignment.empty else None
+    operators = operator_rows(alignment, ref, run, units=units, parity=parity, overflow=overflow)
+    difference = bridge(alignment, ref, run, units) if ref is not None and units is not None else NO_BRIDGE
+    not_judged += difference.notes
     found = [overflow_findings(overflow), parity_findings(parity)]
-    if ref is not None and _is_one_network(alignment, not_judged):
-        found.append(slow_findings(alignment, ref, run))
+    if ref is not None and units is not None and _is_one_network(alignment, not_judged):
+        found.append(slow_findings(alignment, units, across=ref.framework != run.framework))
+        found.append(disease_findings(run, ref, alignment, units))
+    if ref is None:
+        found.append(disease_findings(run, None, alignment, None))
     both = [(side, one) for side, one in (("ref", ref), ("run", run)) if one is not None]
     return Session(
         title=f"{ref.path} against {run.path}" if ref is not None else str(run.path),
@@ -92,6 +101,8 @@ def judge(ref: Run | None, run: Run, inputs: Inputs, progress: Progress = silent
         inputs=inputs.by_role(),
         operators=operators,
         alignment=alignment,
+        bridge=difference.parts,
+        bridge_rows=difference.rows,
         parity=parity,
         overflow=overflow,
         findings=rank_findings(found),
@@ -122,7 +133,7 @@ def _load_side(path: Path, dumps: Sequence[Path], cache: Cache | None, rank: int
 
 def _alignment(ref: Run | None, run: Run, not_judged: list[str], progress: Progress) -> pd.DataFrame:
     if ref is None:
-        not_judged.append("nothing was aligned: no reference run was given")
+        not_judged.append("nothing was aligned and nothing compared: no reference run was given")
         return ALIGNMENT.empty()
     without = [str(one.path) for one in (ref, run) if one.ops.empty]
     if without:

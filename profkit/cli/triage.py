@@ -20,6 +20,14 @@ from profkit.triage import Inputs, triage
 @click.argument("run", type=INPUT, required=False)
 @click.option("--ref-dump", "ref_dumps", type=INPUT, multiple=True, help="More tensors of the reference; repeatable.")
 @click.option("--run-dump", "run_dumps", type=INPUT, multiple=True, help="More tensors of the run; repeatable.")
+@click.option(
+    "--show",
+    type=click.Choice(["findings", "bridge", "operators"]),
+    default="findings",
+    show_default=True,
+    help="Which table csv, json and parquet hold: the findings, the difference of the two steps part by part, or the "
+    "operators of both sides.",
+)
 @click.option("--force", is_flag=True, help="Replace a session that -o names.")
 @click.option("--top", type=click.IntRange(min=1), help="Show only the first findings.")
 @reads_inputs()
@@ -30,28 +38,32 @@ def command(
     run: Path | None,
     ref_dumps: tuple[Path, ...],
     run_dumps: tuple[Path, ...],
+    show: str,
     force: bool,
     top: int | None,
 ) -> int:
     """What to look at first: slow operators, the origin of a NaN, the first numerical divergence, ranked.
 
     REF is the reference (usually the PyTorch run), RUN the run to be judged; each a trace, a profiler directory, a
-    dump, or a directory that holds such things. A saved session alone is reported again.
+    dump, or a directory that holds such things. One path alone is looked at by itself, without a reference; a saved
+    session alone is reported again.
 
     \b
     profkit triage torch_run/ mindspore_run/
+    profkit triage mindspore_run/
+    profkit triage torch_run/ mindspore_run/ --show bridge --format json
     profkit triage trace.json.gz host_1_2025_ascend_ms --run-dump dump/ -o session/
     profkit triage session/ --format markdown
     """
-    if run is None:
-        if not is_session(ref):
-            raise ProfkitError(f"{ref} is no saved session and only one path was given", "name REF and RUN")
+    if run is None and is_session(ref):
         session = Session.load(ref)
     else:
-        inputs = Inputs(run=run, ref=ref, ref_dumps=ref_dumps, run_dumps=run_dumps)
+        if run is None and ref_dumps:
+            raise ProfkitError("--ref-dump needs a reference, and only one path was given", "name REF and RUN")
+        inputs = Inputs(run=run or ref, ref=ref if run else None, ref_dumps=ref_dumps, run_dumps=run_dumps)
         with invocation.progress() as progress:
             session = triage(inputs, cache=invocation.cache, rank=invocation.rank, progress=progress)
-    give_session(session, invocation, force=force, top=top)
+    give_session(session, invocation, force=force, top=top, show=show)
     kinds = set(session.findings["kind"].unique())
     return invocation.exit_code(
         {
@@ -63,8 +75,18 @@ def command(
     )
 
 
-def give_session(session: Session, invocation: Invocation, *, force: bool, top: int | None) -> None:
-    """Save a session to the directory of -o, or report it to the file of -o or to stdout."""
+def give_session(
+    session: Session, invocation: Invocation, *, force: bool, top: int | None, show: str = "findings"
+) -> None:
+    """Save a session to the directory of -o, or report it to the file of -o or to stdout.
+
+    Args:
+        session: What to give.
+        invocation: Where and in which format.
+        force: Whether to replace a session that is there.
+        top: How many findings to show; None shows all.
+        show: Which frame stands for the session in formats that hold one table.
+    """
     shown = session if top is None else replace(session, findings=session.findings.head(top))
     out = invocation.out
     if out is not None and not out.suffix:
@@ -74,6 +96,6 @@ def give_session(session: Session, invocation: Invocation, *, force: bool, top: 
     form = invocation.form if invocation.out is None else format_of(invocation.out)
     report = {"text": text_report, "markdown": markdown_report, "html": html_report}.get(form)
     if report is None:
-        invocation.give(shown.findings)
+        invocation.give(getattr(shown, show))
     else:
         invocation.give_text(report(shown), headline(shown))

@@ -3,6 +3,15 @@
 from profkit.correlate.alignment import align
 from profkit.correlate.likeness import ONE_NETWORK, TWO_NETWORKS, shares_of_like_work
 from profkit.correlate.operator_rows import operator_rows
+from profkit.correlate.slow import judged_units
 from profkit.correlate.slow_findings import slow_findings
 
-__all__ = ["ONE_NETWORK", "TWO_NETWORKS", "align", "operator_rows", "shares_of_like_work", "slow_findings"]
+__all__ = [
+    "ONE_NETWORK",
+    "TWO_NETWORKS",
+    "align",
+    "judged_units",
+    "operator_rows",
+    "shares_of_like_work",
+    "slow_findings",
+]

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from profkit.correlate.placement import NO_COUNTERPART
-from profkit.correlate.slow import judged_units
 from profkit.correlate.timing import side_words, timed_rows
 from profkit.correlate.unit_facts import short_names
 from profkit.run import Run
@@ -21,6 +20,7 @@ def operator_rows(
     ref: Run | None,
     run: Run,
     *,
+    units: pd.DataFrame | None = None,
     parity: pd.DataFrame | None = None,
     overflow: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
@@ -30,6 +30,7 @@ def operator_rows(
         alignment: Frame of schema.ALIGNMENT; may be empty.
         ref: The reference run; None if there is none.
         run: The run to be judged.
+        units: Frame of `slow.judged_units` of these runs; None if nothing was aligned.
         parity: Frame of schema.PARITY; joined by module.
         overflow: Frame of schema.OVERFLOW; joined by module.
 
@@ -38,8 +39,7 @@ def operator_rows(
         over the steps both runs recorded.
     """
     parts = []
-    if ref is not None and not alignment.empty:
-        units = judged_units(alignment, ref, run)
+    if ref is not None and units is not None:
         parts = [_matched(units), *_unmatched(alignment, ref, run)]
     filled = [part for part in parts if len(part)]
     if not filled:

@@ -13,17 +13,12 @@ import pandas as pd
 from profkit.correlate.timing import side_words, timed_rows, unit_costs
 from profkit.correlate.unit_facts import unit_facts
 from profkit.run import Run
+from profkit.thresholds import thresholds
 
 # A finding needs effect: at least a small part of a step; and evidence: a ratio to its like, a clear one where the part
-# is not large, this many spreads of its like (median absolute deviation), and the same in all steps.
-_SMALL_SHARE, _CLEAR_RATIO = 0.01, 3.0
-_LARGE_SHARE, _LEAST_RATIO = 0.05, 1.5
-_SPREADS = 3.0
-_LEAST_SPREAD = 0.1
-# A class is one finding from this many units and this ratio to the rest of the run on.
-_UNITS_OF_A_CLASS = 3
-_CLASS_RATIO = 2.0
-_CLASS_SHARE_OF_STEP = 0.05
+# is not large, some spreads of its like (median absolute deviation), and the same in all steps.
+_THRESHOLDS = thresholds("slow")
+_UNITS_OF_A_CLASS = _THRESHOLDS["units_of_a_class"]
 
 
 def judged_units(alignment: pd.DataFrame, ref: Run, run: Run) -> pd.DataFrame:
@@ -58,13 +53,19 @@ def _judged(units: pd.DataFrame, *, across: bool) -> pd.DataFrame:
         usual = usual.clip(lower=0.0)
     beyond = ratio - usual
     spread = _spread_of_its_like(units, beyond)
-    steadily = beyond > np.log1p(units["run_noise"].clip(upper=1.0)) + np.log1p(units["ref_noise"].clip(upper=1.0))
+    # A busy machine stretches an operator in some steps: what counts is slower in most of them than before in most.
+    apart = units["run_low_ns"].clip(lower=1.0) / units["ref_high_ns"].clip(lower=1.0)
+    steadily = np.log(apart.to_numpy(dtype="float64")) - usual > np.log(_THRESHOLDS["least_ratio"])
     expected = units["ref_wall_ns"] * np.exp(usual)
     excess = units["run_wall_ns"] - expected
     usually = units["steps"] * 2 > units["steps"].max()
-    stands_out = usually & steadily & (beyond > np.maximum(np.log(_LEAST_RATIO), _SPREADS * spread))
+    stands_out = (
+        usually & steadily & (beyond > np.maximum(np.log(_THRESHOLDS["least_ratio"]), _THRESHOLDS["spreads"] * spread))
+    )
     share = excess / max(units["run_wall_ns"].sum(), 1.0)
-    clear = (share >= _LARGE_SHARE) | ((share >= _SMALL_SHARE) & (beyond > np.log(_CLEAR_RATIO)))
+    clear = (share >= _THRESHOLDS["large_share"]) | (
+        (share >= _THRESHOLDS["small_share"]) & (beyond > np.log(_THRESHOLDS["clear_ratio"]))
+    )
     return units.assign(
         usual_ratio=np.exp(usual),
         expected_ns=expected,
@@ -102,7 +103,7 @@ def _spread_of_its_like(units: pd.DataFrame, beyond: pd.Series[float]) -> pd.Ser
     cell = beyond.abs().groupby(units["op_class"].astype(object))
     alone = pd.Series(float(beyond.abs().median()), index=units.index)
     spread = cell.transform("median").where(cell.transform("size") >= _UNITS_OF_A_CLASS).fillna(alone)
-    return spread.clip(lower=_LEAST_SPREAD)
+    return spread.clip(lower=_THRESHOLDS["least_spread"])
 
 
 def slow_classes(units: pd.DataFrame, *, across: bool) -> pd.DataFrame:
@@ -117,7 +118,7 @@ def slow_classes(units: pd.DataFrame, *, across: bool) -> pd.DataFrame:
         Index op_class, largest excess first; ref_wall_ns, run_wall_ns, excess_ns, usual_ratio (of the rest).
     """
     ratio = _log_ratio(units)
-    least = _CLASS_SHARE_OF_STEP * units["run_wall_ns"].sum()
+    least = _THRESHOLDS["class_share"] * units["run_wall_ns"].sum()
     found: dict[str, dict[str, float]] = {}
     for word, members in units.groupby(units["op_class"].astype(object)):
         usual = _ratio_of_the_run(units, ratio, without=str(word))
@@ -125,7 +126,7 @@ def slow_classes(units: pd.DataFrame, *, across: bool) -> pd.DataFrame:
             usual = max(usual, 0.0)
         excess = float((members["expected_ns"] - members["ref_wall_ns"] * np.exp(usual)).sum())
         own = float(ratio[members.index].median())
-        if len(members) >= _UNITS_OF_A_CLASS and own - usual > np.log(_CLASS_RATIO) and excess > least:
+        if len(members) >= _UNITS_OF_A_CLASS and own - usual > np.log(_THRESHOLDS["class_ratio"]) and excess > least:
             found[str(word)] = {
                 "ref_wall_ns": float(members["ref_wall_ns"].sum()),
                 "run_wall_ns": float(members["run_wall_ns"].sum()),

@@ -7,32 +7,31 @@ from typing import Any
 
 import pandas as pd
 
-from profkit.correlate.slow import judged_units, slow_classes
-from profkit.run import Run
+from profkit.correlate.slow import slow_classes
 from profkit.schema import FINDINGS
+from profkit.thresholds import thresholds
 
 _CASTS = re.compile(r"\bCast x\d")
-_MOSTLY_GAPS = 0.6
-_MORE_KERNELS = 3
+_MOSTLY_GAPS = thresholds("slow")["mostly_gaps"]
+_MORE_KERNELS = thresholds("slow")["more_kernels"]
 
 
-def slow_findings(alignment: pd.DataFrame, ref: Run, run: Run) -> pd.DataFrame:
+def slow_findings(alignment: pd.DataFrame, units: pd.DataFrame, *, across: bool) -> pd.DataFrame:
     """Say what became slow, largest effect first.
 
     Args:
         alignment: Frame of schema.ALIGNMENT.
-        ref: The reference run.
-        run: The run to be judged.
+        units: Frame of `slow.judged_units` of that alignment.
+        across: Whether the runs are of two frameworks.
 
     Returns:
         Frame of schema.FINDINGS, kind slow, rank from 0. One row a module that has units that stand out (their excess
         summed), a unit where the module is not known, and a class of operators that is slow as a whole. impact_ns is
         the excess: what a step would win if the work were slowed down as its like; ratio is the plain one.
     """
-    units = judged_units(alignment, ref, run)
     groups = alignment[alignment["group"] >= 0].groupby("unit")["group"].unique()
     step = float(units["run_wall_ns"].sum())
-    found = [*_slow_modules(units, step), *_slow_classes(units, step, across=ref.framework != run.framework)]
+    found = [*_slow_modules(units, step), *_slow_classes(units, step, across=across)]
     found.sort(key=lambda row: -row["impact_ns"])
     rows = [
         {**row, "rank": rank, "groups": sorted(int(group) for unit in row["groups"] for group in groups[unit])}

@@ -78,8 +78,8 @@ def unit_costs(alignment: pd.DataFrame, ref: Run, run: Run) -> pd.DataFrame:
 
     Returns:
         Index unit. ref_ns, run_ns: median kernel time over steps; ref_wall_ns, run_wall_ns: median wall time;
-        ref_noise, run_noise: half the range of wall times over steps over their median; steps: number of steps; all
-        float64 but steps (int64). A unit that ran on one side only is left out.
+        ref_low_ns, run_low_ns, ref_high_ns, run_high_ns: first and third quartile of the wall times; steps: number of
+        steps; all float64 but steps (int64). A unit that ran on one side only is left out.
     """
     words = side_words(alignment, ref)
     parts = []
@@ -92,7 +92,8 @@ def unit_costs(alignment: pd.DataFrame, ref: Run, run: Run) -> pd.DataFrame:
                 {
                     f"{name}_ns": step_table(rows, "dur_ns").median(axis=1),
                     f"{name}_wall_ns": middle,
-                    f"{name}_noise": (walls.max(axis=1) - walls.min(axis=1)) / 2 / middle.clip(lower=1),
+                    f"{name}_low_ns": walls.quantile(0.25, axis=1),
+                    f"{name}_high_ns": walls.quantile(0.75, axis=1),
                     f"{name}_steps": walls.notna().sum(axis=1),
                 }
             )

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from profkit.correlate import align, operator_rows, slow_findings
+from profkit.correlate import align, judged_units, operator_rows, slow_findings
 from profkit.correlate.identity import identify
 from profkit.correlate.slow import slow_classes
 from profkit.correlate.timing import side_words, step_table, timed_rows, unit_costs
@@ -27,8 +27,9 @@ def _loaded(path: Path) -> Run:
 
 def _judged(ref: Run, run: Run) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     alignment = align(ref, run)
-    operators = operator_rows(alignment, ref, run)
-    return alignment, operators, slow_findings(alignment, ref, run)
+    units = judged_units(alignment, ref, run)
+    operators = operator_rows(alignment, ref, run, units=units)
+    return alignment, operators, slow_findings(alignment, units, across=ref.framework != run.framework)
 
 
 def _rank_of_the_planted(shared: Path, network: str, case: str, reference: str, folder: Path) -> int | None:
@@ -95,7 +96,9 @@ def test_parity_and_overflow_are_joined_by_module(samples: Path) -> None:
         }
     )
     overflow = pd.DataFrame({"module": ["blocks.1.norm2", "blocks.1.norm2"], "role": ["carrier", "origin"]})
-    rows = operator_rows(align(ref, run), ref, run, parity=parity, overflow=overflow)
+    alignment = align(ref, run)
+    units = judged_units(alignment, ref, run)
+    rows = operator_rows(alignment, ref, run, units=units, parity=parity, overflow=overflow)
     of_module = rows[rows["phase"] == "forward"].drop_duplicates("module").set_index("module")
     assert of_module.loc["blocks.1.mlp.act", "parity"] == "mismatch"
     assert of_module.loc["blocks.1.mlp.act", "max_abs"] == 0.5

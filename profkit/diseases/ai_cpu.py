@@ -1,0 +1,33 @@
+"""Operators that run on the AI CPU: no AI Core kernel exists for them, their data type or their shape."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from profkit.diseases.recording import Recording, counted, row_names
+from profkit.diseases.subject import Finding, Subject, finding
+
+_AI_CPU = "AI_CPU"
+
+
+def ai_cpu(subject: Subject) -> list[Finding]:
+    """Name the time that AI CPU operators take."""
+
+    def chosen(side: Recording) -> NDArray[np.bool_]:
+        return (side.rows["core"].astype(object) == _AI_CPU).to_numpy()
+
+    cost = subject.excess("aicpu", lambda side: side.cost(chosen(side)))
+    if cost is None:
+        return []
+    rows = subject.run.one_step(chosen(subject.run))
+    evidence = (
+        f"{len(rows)} AI CPU operators take {cost.words()}, {subject.share_of_computing(cost.ns)}: "
+        f"{counted(rows['op_type'], rows['dur_ns'])}; {row_names(rows)}"
+    )
+    advice = (
+        "change the data type (int64 to int32, double to float32) or shape so that an AI Core kernel takes it, "
+        "replace the operator, or move it out of the step"
+    )
+    names = ", ".join(dict.fromkeys(rows["op_type"].astype(str)))
+    return [finding("aicpu", cost, evidence, advice, op=names, groups=subject.groups(rows), confidence=0.95)]

@@ -1,0 +1,68 @@
+"""Work that the other side does with fewer operators, or not at all."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from profkit.correlate.placement import NO_COUNTERPART
+from profkit.correlate.timing import side_words
+from profkit.correlate.unit_facts import short_names
+from profkit.diseases.recording import row_names
+from profkit.diseases.subject import Cost, Finding, Subject, finding
+from profkit.thresholds import thresholds
+from profkit.vocabulary.conversions import conversion_kinds
+
+_MOST_NAMED = 100
+_FUSED = 2
+
+
+def decomposed(subject: Subject) -> list[Finding]:
+    """Name operators of the reference that the run does with many kernels, where that costs time."""
+    units = subject.units
+    if units is None:
+        return []
+    many = units["run_kernels"] >= thresholds("decomposed")["kernels"] * units["ref_kernels"].clip(lower=1)
+    chosen = units[many & (units["ref_kernels"] <= _FUSED) & ~units["slow"] & (units["op_class"] != "optimizer")]
+    found = []
+    for operator, members in chosen.groupby(chosen["ref_operator"].astype(object)):
+        ns, ref_ns = float(members["run_wall_ns"].sum()), float(members["ref_wall_ns"].sum())
+        cost = Cost(round(ns), round(ref_ns), round(ns - ref_ns * subject.scale))
+        if cost.impact_ns < subject.least("decomposed"):
+            continue
+        shown = members.loc[members["run_wall_ns"].idxmax()]
+        parts = str(shown["run_operators"])
+        parts = parts if len(parts) <= _MOST_NAMED else parts[: _MOST_NAMED - 3] + "..."
+        groups = subject.alignment.loc[subject.alignment["unit"].isin(members.index), "group"]
+        evidence = (
+            f"{len(members)} times {operator}: {int(shown['ref_kernels'])} operator in the reference, "
+            f"{int(shown['run_kernels'])} kernels here ({parts}); {cost.words()} with the gaps between them"
+        )
+        advice = "use the fused operator of this framework for it, or compile the module so that the kernels are fused"
+        module = shown["module"] if len(members) == 1 and pd.notna(shown["module"]) else None
+        told = sorted({int(group) for group in groups if group >= 0})
+        found.append(finding("decomposed", cost, evidence, advice, op=str(operator), module=module, groups=told))
+    return found
+
+
+def extra_operators(subject: Subject) -> list[Finding]:
+    """Name operators of the run that have no counterpart in the reference, conversions aside."""
+    if subject.ref is None or subject.alignment.empty:
+        return []
+    side = side_words(subject.alignment, subject.ref.run)[1]
+    alone = subject.alignment[
+        (subject.alignment["side"] == side) & (subject.alignment["reason"].astype(object) == NO_COUNTERPART)
+    ]
+    rows = subject.run.rows[subject.run.rows["ops_row"].isin(alone["row"])]
+    rows = rows[conversion_kinds(rows["op_type"]).isna()]
+    found = []
+    for operator, members in rows.groupby(short_names(rows["name"])):
+        cost = Cost(ns := subject.run.middle(members, "dur_ns"), 0, ns)
+        if ns < subject.least("extra_op"):
+            continue
+        modules = members["module"].dropna().astype(str).unique()
+        where = f", in {', '.join(modules[:3])}" if len(modules) else ""
+        evidence = f"{operator} has no counterpart in the reference: {cost.words()}{where}; {row_names(members)}"
+        advice = "find where the script adds it (a debug output, a repeated conversion, another formula) and drop it"
+        module = modules[0] if len(modules) == 1 else None
+        found.append(finding("extra_op", cost, evidence, advice, op=str(operator), module=module, confidence=0.6))
+    return found

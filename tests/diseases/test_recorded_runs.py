@@ -1,0 +1,114 @@
+"""Diseases of real recordings, against what the csv module counts in the profilers' own tables."""
+
+from __future__ import annotations
+
+import csv
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from profkit.correlate import align, judged_units
+from profkit.correlate.identity import identify
+from profkit.diseases import disease_findings
+from profkit.run import Run, load
+from profkit.schema import ALIGNMENT
+
+ASCEND = Path("samples/mindspore_profiler/Ascend_msinsight/test")
+LEVEL0 = ASCEND / "data/pytorch/text/level0/rank0_ascend_pt"
+LEVEL1 = ASCEND / "data/pytorch/text/level1/rank0_ascend_pt"
+LEVEL2 = ASCEND / "st/level2/rank_0_ascend_pt"
+MSTT = Path(
+    "samples/mindspore_profiler/Ascend_mstt/profiler/msprof_analyze/test/ut/advisor/advisor_backend/compute_advice"
+)
+
+
+@cache
+def _loaded(path: Path) -> Run:
+    return identify(load(path))
+
+
+def _impacts(path: Path) -> dict[str, int]:
+    findings = disease_findings(_loaded(path), None, ALIGNMENT.empty(), None)
+    return {row.kind: int(row.impact_ns) for row in findings.dropna(subset=["impact_ns"]).itertuples()}
+
+
+def _table(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _summed_ns(rows: list[dict[str, str]], column: str, values: set[str]) -> int:
+    return sum(int(Decimal(row["Duration(us)"].strip()) * 1000) for row in rows if row[column] in values)
+
+
+@pytest.mark.parametrize("recording", [LEVEL0, LEVEL1, LEVEL2])
+def test_uncovered_communication_is_that_of_step_trace_time(shared: Path, recording: Path) -> None:
+    (row,) = _table(shared / recording / "ASCEND_PROFILER_OUTPUT/step_trace_time.csv")
+    expected = round(Decimal(row["Communication(Not Overlapped)"]) * 1000)
+    assert _impacts(shared / recording)["communication"] == pytest.approx(expected, abs=20)
+
+
+def test_conversions_of_layout_are_those_of_kernel_details(shared: Path) -> None:
+    rows = _table(shared / LEVEL1 / "ASCEND_PROFILER_OUTPUT/kernel_details.csv")
+    assert _impacts(shared / LEVEL1)["layout"] == _summed_ns(rows, "Type", {"TransData", "Transpose"})
+
+
+def test_casts_and_ai_cpu_operators_are_those_of_kernel_details(shared: Path) -> None:
+    rows = _table(shared / MSTT / "kernel_details.csv")
+    impacts = _impacts(shared / MSTT / "kernel_details.csv")
+    assert impacts["cast"] == _summed_ns(rows, "Type", {"Cast"})
+    assert impacts["aicpu"] == _summed_ns(rows, "Accelerator Core", {"AI_CPU"})
+    assert sum(row["Accelerator Core"] == "AI_CPU" for row in rows) == 7
+
+
+def test_bubbles_are_the_point_to_point_operations_that_nothing_overlaps(shared: Path) -> None:
+    rows = _table(shared / LEVEL2 / "ASCEND_PROFILER_OUTPUT/kernel_details.csv")
+    (step,) = _table(shared / LEVEL2 / "ASCEND_PROFILER_OUTPUT/step_trace_time.csv")
+    assert Decimal(step["Overlapped"]) == 0
+    named = [row for row in rows if row["Type"].startswith("hcom_batchSendRecv")]
+    assert _impacts(shared / LEVEL2)["bubble"] == _summed_ns(named, "Type", {"hcom_batchSendRecv_"})
+
+
+def test_the_rank_that_computes_longest_is_named(shared: Path) -> None:
+    folder = shared / LEVEL2.parent
+    findings = disease_findings(_loaded(folder), None, ALIGNMENT.empty(), None).set_index("kind")
+    computing = {
+        number: Decimal(
+            _table(folder / f"rank_{number}_ascend_pt/ASCEND_PROFILER_OUTPUT/step_trace_time.csv")[0]["Computing"]
+        )
+        for number in (0, 1, 3)
+    }
+    slowest = max(computing, key=lambda number: computing[number])
+    assert findings.loc["slow_rank", "op"] == f"rank {slowest}"
+
+
+def test_lost_rows_are_no_idle_time(shared: Path) -> None:
+    """Of this recording only 20 kernels were kept: the device was not idle in between."""
+    folder = shared / "samples/mindspore_profiler/Ascend_msinsight/server/src/test/test_data/test_rank_0"
+    assert _impacts(folder).get("host_bound", 0) <= 69_909_504
+
+
+def test_a_fused_operator_that_became_six_kernels_is_named(samples: Path) -> None:
+    ref, run = _loaded(samples / "vit/pytorch/profile"), _loaded(samples / "vit/mindspore_clean/graph")
+    alignment = align(ref, run)
+    units = judged_units(alignment, ref, run)
+    findings = disease_findings(run, ref, alignment, units.assign(slow=False))
+    found = findings[findings["kind"] == "decomposed"]
+    assert found["op"].str.contains("gelu|Gelu|cross_entropy|NllLoss|layer_norm|LayerNorm").any()
+    for row in found.itertuples():
+        assert "kernels here" in row.evidence
+        rows = alignment[alignment["group"].isin(row.groups)]
+        assert set(rows["side"]) == {"pt", "ms"}
+
+
+@pytest.mark.parametrize("network", ["vit", "resnet", "lstm_text"])
+def test_two_clean_recordings_have_none(shared: Path, network: str) -> None:
+    folder = shared / "bench/alignment" / network
+    for first, second in (("pt_stack", "pt_shapes"), ("pt_shapes", "pt_stack"), ("ms_pynative", "ms_pynative")):
+        ref, run = _loaded(folder / first), _loaded(folder / second)
+        alignment = align(ref, run)
+        findings: pd.DataFrame = disease_findings(run, ref, alignment, judged_units(alignment, ref, run))
+        assert findings.empty
