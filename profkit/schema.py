@@ -357,6 +357,28 @@ ALIGNMENT = FrameSpec(
         Column("reason", "category", "Why these belong together, or why the row is unmatched"),
         Column("row", "int64", "Row of the execution in its run's ops frame"),
         Column("unit", "int64", "Number of the work, equal for the groups of it in all steps; -1 unmatched"),
+        Column("lane", "category", "Stream of a device row, thread of a host row, as recorded", nullable=True),
+    ),
+)
+
+TIMELINE = FrameSpec(
+    "timeline",
+    (
+        Column("side", "category", "Whose execution it is", values=("ref", "run")),
+        _RANK,
+        _STEP,
+        Column("pair", "int64", "Number of the pair of steps it belongs to, from 0; -1 outside every pair"),
+        Column("lane", "category", "Stream of a device row, thread of a host row, as recorded", nullable=True),
+        Column("offset_ns", "int64", "Start since the start of its step on its side, ns"),
+        Column("dur_ns", "int64", "Duration, ns"),
+        Column("name", "category", "Name as recorded"),
+        Column("op_class", "category", "Class of work", nullable=True),
+        Column("phase", "category", "Part of the training step", nullable=True, values=PHASES),
+        Column("module", "category", "Module path", nullable=True),
+        Column("group", "int64", "Group of the alignment; -1 unmatched"),
+        Column("unit", "int64", "Unit of the alignment; -1 unmatched"),
+        Column("confidence", "float64", "Of the alignment", nullable=True),
+        Column("reason", "category", "Why it belongs to its group, or why it is unmatched"),
     ),
 )
 
@@ -516,6 +538,24 @@ BRIDGE_ROWS = FrameSpec(
         _STEP,
         Column("row", "int64", "Row of the execution in its run's ops frame; -1 none"),
         Column("ns", "int64", "Wall time of the step that it owns, ns; adds up to the step's length"),
+    ),
+)
+
+MODULES = FrameSpec(
+    "modules",
+    (
+        Column("module", "string", "Module path, dots between levels; empty is the whole network"),
+        Column("name", "string", "Last part of the path"),
+        Column("depth", "int64", "Levels above it, from 0"),
+        Column("operators", "int64", "Operators of it and of the modules below it"),
+        Column("ref_ns", "Int64", "Inclusive time of a step, reference side, sum of medians, ns", nullable=True),
+        Column("run_ns", "Int64", "Inclusive time of a step, run side, sum of medians, ns", nullable=True),
+        Column("ratio", "float64", "run_ns / ref_ns", nullable=True),
+        Column("impact_ns", "Int64", "run_ns - ref_ns, ns; NA where either is unknown", nullable=True),
+        Column("slow", "int64", "Operators of it and below that are flagged slow"),
+        Column("parity", "category", "Worst parity status of it and below", nullable=True, values=PARITY_STATUS),
+        Column("max_abs", "float64", "Largest |a-b| of it and below", nullable=True),
+        Column("overflow", "category", "Worst overflow role of it and below", nullable=True, values=OVERFLOW_ROLES),
     ),
 )
 
