@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from textual import on, work
 from textual.app import App
@@ -15,12 +16,16 @@ from profkit.progress import Progress
 from profkit.report.quantities import count
 from profkit.session import Session
 from profkit.tui.screens.loading import LoadingScreen, MessageScreen
+from profkit.tui.screens.run_picker import RunPicker
 from profkit.tui.screens.view_screen import ViewScreen
-from profkit.tui.view import View
+from profkit.tui.view import Place, View
 from profkit.tui.views import make_views
 from profkit.tui.widgets.view_bar import Tab, ViewBar
 
 _SECONDS_BETWEEN_REPORTS = 0.1
+
+OpenSession = Callable[[Progress], Session]
+OpenPaths = Callable[[Path | None, Path, Progress], Session]
 
 # Classes that a screen takes from its size, for app.tcss: from so many columns or lines on.
 _WIDTH_CLASSES = [(0, "-narrow"), (150, "-wide")]
@@ -32,8 +37,9 @@ class ProfkitApp(App[None]):
 
     Args:
         open_session: Gives the session; runs in a thread, reports to the listener it is given, which raises
-            CancelledError once the user has asked to stop.
+            CancelledError once the user has asked to stop. None lets the user choose what to open.
         title: What is opened, shown while loading.
+        open_paths: Gives the session of a reference (or None) and a run the user chose; as open_session.
     """
 
     CSS_PATH = "app.tcss"
@@ -54,24 +60,42 @@ class ProfkitApp(App[None]):
             self.title = title
             self.views = views
 
-    def __init__(self, open_session: Callable[[Progress], Session], title: str) -> None:
+    def __init__(
+        self, open_session: OpenSession | None, title: str = "", *, open_paths: OpenPaths | None = None
+    ) -> None:
         super().__init__()
+        self._open_paths = open_paths
         self.animation_level = "none"
         self._open_session = open_session
         self._opening_title = title
         self._opening: Worker[None] | None = None
         self._view_names: list[str] = []
-        self._history: list[str] = []
+        self._been: list[Place] = []
+        self._ahead: list[Place] = []
         self._selected_operator = -1
 
     async def on_mount(self) -> None:
-        """Start loading, once there is a line that can tell of it."""
+        """Start loading, or ask what to load."""
+        if self._open_session is None:
+            await self.push_screen(RunPicker(Path.cwd()))
+        else:
+            await self._load(self._open_session)
+
+    @on(RunPicker.Chosen)
+    async def _open_chosen(self, message: RunPicker.Chosen) -> None:
+        open_paths = self._open_paths
+        assert open_paths is not None, "a picker without a way to open what is picked"
+        self._opening_title = " against ".join(str(path) for path in (message.ref, message.run) if path is not None)
+        await self._load(lambda progress: open_paths(message.ref, message.run, progress))
+
+    async def _load(self, open_session: OpenSession) -> None:
+        # The line that tells of loading has to be there before the first report.
         await self.push_screen(LoadingScreen(self._opening_title))
-        self._opening = self._open()
+        self._opening = self._open(open_session)
 
     @work(thread=True, exit_on_error=False, group="open")
-    def _open(self) -> None:
-        session = self._open_session(self._listener())
+    def _open(self, open_session: OpenSession) -> None:
+        session = open_session(self._listener())
         views = make_views(session)
         if not get_current_worker().is_cancelled:
             self.post_message(self._Opened(session.title, views))
@@ -140,8 +164,29 @@ class ProfkitApp(App[None]):
 
     @on(ViewScreen.Left)
     async def _go_back(self) -> None:
-        if self._history:
-            await self._show(self._history.pop(), remember=False)
+        await self.action_go(-1)
+
+    async def action_go(self, direction: int) -> None:
+        """Return to the place one came from (-1), or go forward again (1)."""
+        left, entered = (self._been, self._ahead) if direction < 0 else (self._ahead, self._been)
+        if not left:
+            return
+        entered.append(self._place())
+        place = left.pop()
+        screen = await self._show(place.view, remember=False)
+        if place.row >= 0:
+            screen.table.show_row(place.row)
+
+    def _place(self) -> Place:
+        screen = self.screen
+        row = screen.table.row if isinstance(screen, ViewScreen) else None
+        return Place(self._current_view(), -1 if row is None else row)
+
+    @on(ViewScreen.Yanked)
+    def _send_to_clipboard(self, message: ViewScreen.Yanked) -> None:
+        # Textual's own copy_to_clipboard does not wrap the sequence for tmux, and has no other way to the terminal.
+        if self._driver is not None:
+            self._driver.write(message.sequence)
 
     async def action_show_view(self, name: str) -> None:
         """Show a view, at the selected operator if it speaks of it."""
@@ -163,22 +208,26 @@ class ProfkitApp(App[None]):
         current = self._current_view()
         if name != current:
             if remember:
-                self._history.append(current)
+                self._been.append(self._place())
+                self._ahead.clear()
             await self.switch_screen(screen)
         return screen
 
 
-def run(open_session: Callable[[Progress], Session], title: str, *, mouse: bool = True) -> int:
+def run(
+    open_session: OpenSession | None, title: str = "", *, open_paths: OpenPaths | None = None, mouse: bool = True
+) -> int:
     """Run the terminal UI until the user leaves it.
 
     Args:
         open_session: As for ProfkitApp.
         title: What is opened.
+        open_paths: As for ProfkitApp.
         mouse: Whether the terminal is asked for mouse events; without them it can select text itself.
 
     Returns:
         Exit code: 0, or 2 if the session could not be opened.
     """
-    app = ProfkitApp(open_session, title)
+    app = ProfkitApp(open_session, title, open_paths=open_paths)
     app.run(mouse=mouse)
     return app.return_code or 0

@@ -1,4 +1,4 @@
-"""Writes the rows a view shows to a CSV file."""
+"""Writes the rows a view shows to a file."""
 
 from __future__ import annotations
 
@@ -15,14 +15,18 @@ _ROWS_AT_ONCE = 50_000
 _MOST_FILES = 1_000
 
 
-def export_csv(frame: pd.DataFrame, order: npt.NDArray[np.intp], directory: Path, view: str) -> Path:
-    """Write rows with all columns of their frame, as `--format csv` does; no file is overwritten.
+_SUFFIXES = {"csv": ".csv", "json": ".json", "markdown": ".md"}
+
+
+def export(frame: pd.DataFrame, order: npt.NDArray[np.intp], directory: Path, view: str, form: str = "csv") -> Path:
+    """Write rows with all columns of their frame, as `--format` does; no file is overwritten.
 
     Args:
         frame: The rows.
         order: Which of them, in which order.
         directory: Where the file goes.
         view: Word in the file's name: profkit-<view>.csv, or profkit-<view>-2.csv and so on.
+        form: csv, json or markdown.
 
     Returns:
         The file.
@@ -30,9 +34,12 @@ def export_csv(frame: pd.DataFrame, order: npt.NDArray[np.intp], directory: Path
     Raises:
         ProfkitError: It cannot be written; nothing is left behind.
     """
-    path = _new_file(directory, view)
+    path = _new_file(directory, view, _SUFFIXES[form])
     try:
         with path.open("wb") as file:
+            if form != "csv":
+                file.write(render(frame.iloc[order], form))
+                return path
             for start in range(0, max(len(order), 1), _ROWS_AT_ONCE):
                 lines = render(frame.iloc[order[start : start + _ROWS_AT_ONCE]], "csv")
                 file.write(lines if start == 0 else lines.partition(b"\n")[2])
@@ -42,9 +49,9 @@ def export_csv(frame: pd.DataFrame, order: npt.NDArray[np.intp], directory: Path
     return path
 
 
-def _new_file(directory: Path, view: str) -> Path:
+def _new_file(directory: Path, view: str, suffix: str) -> Path:
     for number in range(1, _MOST_FILES):
-        path = directory / (f"profkit-{view}.csv" if number == 1 else f"profkit-{view}-{number}.csv")
+        path = directory / (f"profkit-{view}{suffix}" if number == 1 else f"profkit-{view}-{number}{suffix}")
         try:
             path.touch(exist_ok=False)
         except FileExistsError:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from textual.content import Content
 
+from profkit.tui.charts.chart import Chart
 from profkit.tui.links import Link
 from profkit.tui.row_filter import FilterWord, Mask
 from profkit.tui.row_order import Sort
@@ -44,6 +47,8 @@ class View:
         words: Filter words and what they select.
         sort: How the rows are sorted at first; None keeps the order of the frame.
         note: One line that stands under the table.
+        chart: Makes the picture above the table; None if the view has none.
+        depth: Levels above each row, for a frame that is a tree in the order of a walk; its rows can be folded.
     """
 
     name: str
@@ -58,6 +63,8 @@ class View:
     words: Mapping[str, FilterWord] = field(default_factory=dict)
     sort: Sort | None = None
     note: str = ""
+    chart: Callable[[], Chart] | None = None
+    depth: npt.NDArray[np.int64] | None = None
 
 
 def place_of_operator(link: Link, row: int) -> Place | None:

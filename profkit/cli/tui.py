@@ -31,24 +31,29 @@ def command(
 ) -> int:
     """Browse operators, findings, overflow and parity in the terminal.
 
-    One path is a saved session or one run; two are the reference and the run. `?` lists the keys.
+    One path is a saved session or one run; two are the reference and the run; without a path, choose from what lies
+    in the working directory. `?` lists the keys.
 
     \b
+    profkit tui
     profkit tui session/
     profkit tui torch_run/ mindspore_run/ --run-dump dump/
     profkit tui --demo
     """
-    if not demo and len(paths) not in (1, 2):
+    if len(paths) > 2:
         raise ProfkitError("name a session, a run, or a reference and a run", "or try `profkit tui --demo`")
-    if not demo and len(paths) == 1 and is_session(paths[0]):
-        return run_app(lambda _: Session.load(paths[0]), str(paths[0]))
-    if demo:
-        inputs = demo_inputs(clean=False)
-    else:
-        ref = paths[0] if len(paths) == 2 else None
-        inputs = Inputs(run=paths[-1], ref=ref, ref_dumps=ref_dumps, run_dumps=run_dumps)
 
-    def open_session(progress: Progress) -> Session:
+    def open_inputs(inputs: Inputs, progress: Progress) -> Session:
         return triage(inputs, cache=invocation.cache, rank=invocation.rank, progress=progress)
 
-    return run_app(open_session, " against ".join(map(str, paths)) or "demo")
+    def open_paths(ref: Path | None, run: Path, progress: Progress) -> Session:
+        if ref is None and is_session(run):
+            return Session.load(run)
+        return open_inputs(Inputs(run=run, ref=ref, ref_dumps=ref_dumps, run_dumps=run_dumps), progress)
+
+    if demo:
+        return run_app(lambda progress: open_inputs(demo_inputs(clean=False), progress), "demo")
+    if not paths:
+        return run_app(None, open_paths=open_paths)
+    ref = paths[0] if len(paths) == 2 else None
+    return run_app(lambda progress: open_paths(ref, paths[-1], progress), " against ".join(map(str, paths)))

@@ -83,26 +83,13 @@ def _session() -> Session:
             "advice": ["Mask with a finite number.", "Set approximate to match.", "Look at the dtype."],
         }
     )
-    alignment = ALIGNMENT.build(
-        {
-            "group": [105, 105, 205, 205, 3],
-            "side": ["pt", "ms"] * 2 + ["pt"],
-            "rank": [0] * 5,
-            "step": [1, 1, 2, 2, 1],
-            "start_ns": range(5),
-            "dur_ns": [450_000, 3_150_000] * 2 + [1],
-            "name": ["aten::gelu", "Gelu"] * 2 + ["aten::softmax"],
-            "reason": ["same module"] * 5,
-            "row": range(5),
-            "unit": [5, 5, 5, 5, 3],
-        }
-    )
     return Session(
         title="synthetic ViT, PyTorch against MindSpore",
         created="2026-01-02T03:04:05Z",
         inputs={"ref": "torch_run", "run": "mindspore_run"},
         operators=_operators(),
-        alignment=alignment,
+        alignment=_alignment(),
+        sides=("pt", "ms"),
         parity=_parity(),
         overflow=_overflow(),
         findings=findings,
@@ -111,6 +98,37 @@ def _session() -> Session:
         issues=_issues(),
         not_judged=("Gradients were not dumped on either side.",),
     )
+
+
+def _alignment() -> pd.DataFrame:
+    """Two steps; each side runs its operators one after the other in one lane, the last of the run is unmatched."""
+    rows: list[dict[str, Any]] = []
+    for step in (1, 2):
+        clock = {"pt": step * 100_000_000, "ms": step * 100_000_000 + 7}
+        for unit, (name, module, op_class, ref, run) in enumerate(_BLOCK):
+            for side, dur in (("pt", ref), ("ms", run)):
+                alone = unit == 7 and side == "ms"
+                rows.append(
+                    {
+                        "group": -1 if alone else 100 * step + unit,
+                        "unit": -1 if alone else unit,
+                        "side": side,
+                        "rank": 0,
+                        "step": step,
+                        "start_ns": clock[side],
+                        "dur_ns": dur,
+                        "name": name if side == "pt" else name.removeprefix("aten::").title(),
+                        "op_class": op_class,
+                        "module": module,
+                        "phase": "forward",
+                        "reason": "same module, class and order",
+                        "confidence": 0.95,
+                        "row": len(rows),
+                        "lane": "main" if side == "pt" else "stream 3",
+                    }
+                )
+                clock[side] += dur + 10_000
+    return ALIGNMENT.from_rows(rows)
 
 
 def _parity() -> pd.DataFrame:

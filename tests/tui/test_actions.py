@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import threading
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -125,6 +128,79 @@ async def export(pilot, settle):
     assert told == [f"8 rows written to {pilot.cwd / 'profkit-operators.csv'}"]
 
 
+async def export_json(pilot, settle):
+    await pilot.press("E")
+    await settle()
+    rows = json.loads((pilot.cwd / "profkit-operators.json").read_text(encoding="utf-8"))
+    assert [row["unit"] for row in rows] == ORDER_BY_IMPACT
+
+
+async def export_markdown(pilot, settle):
+    await pilot.press("M")
+    await settle()
+    lines = (pilot.cwd / "profkit-operators.md").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 2 + len(ORDER_BY_IMPACT)
+    assert "aten::gelu" in lines[2]
+
+
+async def choose_columns(pilot, settle):
+    table = pilot.app.screen.table
+    before = [column.name for column in table.columns]
+    for key in ("escape", "q", "v"):
+        await pilot.press("v", "space", key)
+        await settle()
+        assert [column.name for column in table.columns] == [before[0], *before[2:]]
+        await pilot.press("v", "space", key)
+        await settle()
+        assert [column.name for column in table.columns] == before
+    assert list(table.order) == ORDER_BY_IMPACT
+
+
+async def choose_every_column(pilot, settle):
+    table = pilot.app.screen.table
+    before = [column.name for column in table.columns]
+    await pilot.press("v", "space", "down", "space", "a", "escape")
+    await settle()
+    assert [column.name for column in table.columns] == before
+
+
+def copied() -> str:
+    return (Path(os.environ["PROFKIT_STATE_DIR"]) / "clipboard.txt").read_text(encoding="utf-8")
+
+
+async def yank_cell(pilot, settle):
+    await pilot.press("y")
+    assert copied() == "aten::gelu\n"
+
+
+async def yank_row(pilot, settle):
+    await pilot.press("Y")
+    lines = dict(line.split(": ", 1) for line in copied().splitlines())
+    assert lines["operator"] == "aten::gelu"
+    assert lines["run_ns"] == "3150000"
+
+
+async def go_back(pilot, settle):
+    await pilot.press("j", "2", "j")
+    await settle()
+    for key in ("b", "backspace"):
+        await pilot.press(key)
+        await settle()
+        assert pilot.app.screen.view.name == "operators"
+        assert pilot.app.screen.table.row == ORDER_BY_IMPACT[1]
+        await pilot.press("2")
+        await settle()
+
+
+async def go_forward(pilot, settle):
+    await pilot.press("2", "4", "b", "b", "f")
+    await settle()
+    assert pilot.app.screen.view.name == "findings"
+    await pilot.press("f")
+    await settle()
+    assert pilot.app.screen.view.name == "parity"
+
+
 async def back(pilot, settle):
     await pilot.press("/", *"gelu", "enter")
     await settle_filter(pilot, settle)
@@ -147,15 +223,106 @@ def show(name: str, key: str) -> Exercise:
 
 async def next_view(pilot, settle):
     seen = []
-    for _ in range(6):
+    for _ in range(8):
         await pilot.press("tab")
         seen.append(pilot.app.screen.view.name)
-    assert seen == ["findings", "overflow", "parity", "sources", "issues", "operators"]
+    assert seen == ["findings", "overflow", "parity", "sources", "issues", "modules", "timeline", "operators"]
 
 
 async def previous_view(pilot, settle):
     await pilot.press("shift+tab", "shift+tab")
-    assert pilot.app.screen.view.name == "sources"
+    assert pilot.app.screen.view.name == "modules"
+
+
+async def fold(pilot, settle):
+    await pilot.press("7")
+    await settle()
+    table = pilot.app.screen.table
+    everything = len(table.order)
+    await pilot.press("j", "j", "j")
+    assert table.frame["module"].iloc[table.row] == "blocks"
+    await pilot.press("z")
+    await settle()
+    left = list(table.frame["module"].iloc[table.order])
+    assert "blocks" in left
+    assert "loss" in left
+    assert not [module for module in left if module.startswith("blocks.")]
+    await pilot.press("z")
+    await settle()
+    assert len(table.order) == everything
+
+
+async def chart_after(pilot, settle, *keys):
+    await pilot.press("8")
+    await settle()
+    await pilot.press(*keys)
+    await settle()
+    return pilot.app.screen.chart
+
+
+async def toggle_chart(pilot, settle):
+    chart = await chart_after(pilot, settle)
+    assert chart.region.height
+    await pilot.press("c")
+    assert not chart.region.height
+    await pilot.press("c")
+    assert chart.region.height
+
+
+async def zoom_in(pilot, settle):
+    chart = await chart_after(pilot, settle)
+    whole = chart.window
+    for key in ("+", "="):
+        await pilot.press("0", key)
+        first, last = chart.window
+        assert last - first == (whole[1] - whole[0]) // 4
+        assert first <= chart.starts[chart.row] < last
+
+
+async def zoom_out(pilot, settle):
+    chart = await chart_after(pilot, settle, "+", "+")
+    narrow = chart.window
+    await pilot.press("-")
+    assert chart.window[1] - chart.window[0] == 4 * (narrow[1] - narrow[0])
+
+
+async def zoom_to_everything(pilot, settle):
+    chart = await chart_after(pilot, settle)
+    whole = chart.window
+    await pilot.press("+", "+", "0")
+    assert chart.window == whole
+
+
+async def pan_left(pilot, settle):
+    chart = await chart_after(pilot, settle, "+", ">", ">")
+    before = chart.window
+    for key in ("<", ","):
+        await pilot.press(key)
+        assert chart.window[0] < before[0]
+        assert chart.window[1] - chart.window[0] == before[1] - before[0]
+
+
+async def pan_right(pilot, settle):
+    chart = await chart_after(pilot, settle, "+")
+    for key in (">", "."):
+        before = chart.window
+        await pilot.press(key)
+        assert chart.window[0] > before[0]
+
+
+async def previous_drawn(pilot, settle):
+    await pilot.press("4")
+    await settle()
+    assert await rows_after(pilot, "j", "j", "p") == 1
+
+
+async def next_drawn(pilot, settle):
+    await chart_after(pilot, settle)
+    frame = pilot.app.screen.view.frame
+    before = frame.iloc[pilot.app.screen.table.row]
+    after = frame.iloc[await rows_after(pilot, "n")]
+    assert (after["side"], after["lane"], after["pair"]) == (before["side"], before["lane"], before["pair"])
+    assert after["offset_ns"] > before["offset_ns"]
 
 
 async def show_help(pilot, settle):
@@ -196,7 +363,25 @@ EXERCISES: dict[tuple[str, str], Exercise] = {
     ("view", "flagged(-1)"): previous_flagged,
     ("view", "flagged(1)"): next_flagged,
     ("view", "toggle_detail"): toggle_detail,
-    ("view", "export"): export,
+    ("view", "fold"): fold,
+    ("view", "toggle_chart"): toggle_chart,
+    ("view", "chart_zoom(1)"): zoom_in,
+    ("view", "chart_zoom(-1)"): zoom_out,
+    ("view", "chart_zoom(0)"): zoom_to_everything,
+    ("view", "chart_pan(-1)"): pan_left,
+    ("view", "chart_pan(1)"): pan_right,
+    ("view", "chart_step(-1)"): previous_drawn,
+    ("view", "chart_step(1)"): next_drawn,
+    ("view", "export('csv')"): export,
+    ("view", "export('json')"): export_json,
+    ("view", "export('markdown')"): export_markdown,
+    ("view", "columns"): choose_columns,
+    ("view", "yank_cell"): yank_cell,
+    ("view", "yank_row"): yank_row,
+    ("view", "app.go(-1)"): go_back,
+    ("view", "app.go(1)"): go_forward,
+    ("picker", "close"): choose_columns,
+    ("picker", "all"): choose_every_column,
     ("view", "back"): back,
     ("view", "app.show_view('operators')"): show("operators", "1"),
     ("view", "app.show_view('findings')"): show("findings", "2"),
@@ -204,6 +389,8 @@ EXERCISES: dict[tuple[str, str], Exercise] = {
     ("view", "app.show_view('parity')"): show("parity", "4"),
     ("view", "app.show_view('sources')"): show("sources", "5"),
     ("view", "app.show_view('issues')"): show("issues", "6"),
+    ("view", "app.show_view('modules')"): show("modules", "7"),
+    ("view", "app.show_view('timeline')"): show("timeline", "8"),
     ("view", "app.next_view(1)"): next_view,
     ("view", "app.next_view(-1)"): previous_view,
     ("view", "help"): show_help,
@@ -228,7 +415,7 @@ async def settle_filter(pilot: Any, settle: Any) -> None:
 
 @pytest.mark.parametrize(
     "action",
-    [action for action in ACTIONS if action.scope in {"table", "view", "text"}],
+    [action for action in ACTIONS if action.scope in {"table", "view", "text", "picker"}],
     ids=lambda action: action.name,
 )
 async def test_action(*, action: Action, session, run_app, settle, tmp_path, monkeypatch):
@@ -291,11 +478,12 @@ async def settle_failure(app: Any, pilot: Any) -> None:
 
 def test_every_action_has_an_exercise():
     elsewhere = {("loading", "cancel"), ("loading", "quit"), ("message", "quit")}
+    elsewhere |= {("open", name) for name in ("reference", "up", "whole", "quit")}
     assert {(action.scope, action.name) for action in ACTIONS} == set(EXERCISES) | elsewhere
 
 
 def test_no_key_means_two_things_in_one_place():
-    for scopes in (("table", "view"), ("text",), ("loading",), ("message",)):
+    for scopes in (("table", "view"), ("text",), ("picker",), ("open",), ("loading",), ("message",)):
         keys = [key for action in ACTIONS if action.scope in scopes for key in action.keys.split(",")]
         assert len(keys) == len(set(keys))
 

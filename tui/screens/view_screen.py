@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from textual import on, work
@@ -16,9 +17,12 @@ from profkit.errors import ProfkitError
 from profkit.report.quantities import count
 from profkit.safe_text import printable
 from profkit.tui.actions import bindings
+from profkit.tui.charts.chart import Chart
+from profkit.tui.clipboard import osc52, write_clipboard_file
 from profkit.tui.detail_text import DetailText
-from profkit.tui.export import export_csv
+from profkit.tui.export import export
 from profkit.tui.row_filter import FilterError, parse_filter
+from profkit.tui.screens.column_picker import ColumnPicker
 from profkit.tui.screens.text_screen import TextScreen, help_text
 from profkit.tui.view import Place, View
 from profkit.tui.widgets.frame_table import FrameTable
@@ -61,6 +65,17 @@ class ViewScreen(Screen[None]):
             super().__init__()
             self.place = place
 
+    class Yanked(Message):
+        """The user copied something.
+
+        Attributes:
+            sequence: What the terminal is to be sent.
+        """
+
+        def __init__(self, sequence: str) -> None:
+            super().__init__()
+            self.sequence = sequence
+
     class Left(Message):
         """The user asked to go back, and nothing here was left to undo."""
 
@@ -71,13 +86,23 @@ class ViewScreen(Screen[None]):
         self._session_title = title
         self._filter_timer: Timer | None = None
         self._filter_problem = ""
+        self._chart = view.chart() if view.chart is not None and len(view.frame) else None
 
     def compose(self) -> ComposeResult:
         """Lay out bar, table and text, filter, status and keys."""
         view = self.view
         yield ViewBar(self._tabs, view.name, self._session_title)
+        if self._chart is not None:
+            yield self._chart
         with Container(id="body"):
-            yield FrameTable(view.frame, view.columns, flagged=view.flagged, when_empty=view.when_empty, sort=view.sort)
+            yield FrameTable(
+                view.frame,
+                view.columns,
+                flagged=view.flagged,
+                when_empty=view.when_empty,
+                sort=view.sort,
+                depth=view.depth,
+            )
             with VerticalScroll(id="detail", can_focus=False):
                 yield Static(id="detail-text", markup=False)
         filter_input = Input(placeholder=self._filter_example(), id="filter", compact=True)
@@ -109,9 +134,10 @@ class ViewScreen(Screen[None]):
     def _describe_row(self, message: FrameTable.RowHighlighted) -> None:
         self._update_detail(message.row)
         self._update_status()
-        operator = -1 if message.row is None else int(self.view.link.operator[message.row])
-        if message.chosen and operator >= 0:
-            self.post_message(self.OperatorChosen(operator))
+        if self._chart is not None:
+            self._chart.mark(message.row)
+        if message.chosen and message.row is not None:
+            self._tell_choice(message.row)
 
     @on(FrameTable.RowOpened)
     def _open_row(self, message: FrameTable.RowOpened) -> None:
@@ -122,6 +148,16 @@ class ViewScreen(Screen[None]):
             self.post_message(self.Followed(place))
 
     @on(FrameTable.Arranged)
+    def _show_arranged(self) -> None:
+        self._update_status()
+        if self._chart is not None:
+            self._chart.restrict(self.table.order)
+
+    @on(Chart.RowChosen)
+    def _go_to_drawn_row(self, message: Chart.RowChosen) -> None:
+        self.show_row(message.row)
+        self._tell_choice(message.row)
+
     def _update_status(self) -> None:
         self.query_one("#status", Static).update(self._status(), layout=False)
 
@@ -197,15 +233,97 @@ class ViewScreen(Screen[None]):
         """Show or hide the text about the row."""
         self.toggle_class("-without-detail")
 
-    def action_export(self) -> None:
+    def action_chart_zoom(self, direction: int) -> None:
+        """Show a shorter (1) or longer (-1) part of the picture, or all of it (0)."""
+        if self._has_chart():
+            self.chart.zoom(direction)
+
+    def action_chart_pan(self, direction: int) -> None:
+        """Move the picture to the left (-1) or right (1)."""
+        if self._has_chart():
+            self.chart.pan(direction)
+
+    def action_chart_step(self, direction: int) -> None:
+        """Move to the row before (-1) or after (1) this one as the picture orders them."""
+        if not self._has_chart():
+            return
+        row = self.chart.step(direction)
+        if row is None:
+            self.notify("Nothing is drawn further on." if direction > 0 else "Nothing is drawn before this.")
+            return
+        self.show_row(row)
+        self._tell_choice(row)
+
+    def action_toggle_chart(self) -> None:
+        """Show or hide the picture."""
+        if self._has_chart():
+            self.toggle_class("-without-chart")
+
+    def action_fold(self) -> None:
+        """Fold away what lies below the row, or bring it back."""
+        row = self.table.row
+        if row is None or not self.table.fold(row):
+            self.notify("Nothing to fold here: a tree folds while it is neither sorted nor filtered.")
+
+    @property
+    def chart(self) -> Chart:
+        """The picture of a view that has one."""
+        assert self._chart is not None, "a view without a picture"
+        return self._chart
+
+    def _has_chart(self) -> bool:
+        if self._chart is None:
+            self.notify("This view has no picture.")
+        return self._chart is not None
+
+    def _tell_choice(self, row: int) -> None:
+        operator = int(self.view.link.operator[row])
+        if operator >= 0:
+            self.post_message(self.OperatorChosen(operator))
+
+    def action_columns(self) -> None:
+        """Choose the columns that are shown."""
+        shown = frozenset(column.name for column in self.table.columns)
+        self.app.push_screen(ColumnPicker(self.view.columns, shown), self._show_columns)
+
+    def _show_columns(self, names: frozenset[str] | None) -> None:
+        if names is not None:
+            self.table.show_columns([column for column in self.view.columns if column.name in names])
+
+    def action_yank_cell(self) -> None:
+        """Copy the cell at the cursor, uncut."""
+        if self.table.row is not None:
+            column = self.table.columns[self.table.cursor_column]
+            self._yank(column.write(self.view.frame[column.name].iloc[self.table.row]), column.title)
+
+    def action_yank_row(self) -> None:
+        """Copy every column of the row at the cursor, exact values."""
+        if self.table.row is not None:
+            values = self.view.frame.iloc[self.table.row].items()
+            self._yank("\n".join(f"{name}: {value}" for name, value in values), "row")
+
+    def _yank(self, text: str, what: str) -> None:
+        safe = "\n".join(printable(line) for line in text.split("\n"))
+        try:
+            path = write_clipboard_file(safe)
+        except ProfkitError as error:
+            self.notify(printable(f"{error.message}: {error.hint}"), severity="error", markup=False)
+            return
+        sequence = osc52(safe, inside_tmux="TMUX" in os.environ)
+        if sequence is not None:
+            self.post_message(self.Yanked(sequence))
+        sent = "sent to the terminal's clipboard and " if sequence is not None else "too long for the clipboard, "
+        self.notify(printable(f"{what}: {sent}written to {path}"), markup=False)
+
+    def action_export(self, form: str) -> None:
         """Write the rows shown to a file."""
-        self._export(Path.cwd())
+        self._export(Path.cwd(), form)
 
     @work(thread=True, group="export")
-    def _export(self, directory: Path) -> None:
+    def _export(self, directory: Path, form: str) -> None:
         order = self.table.order
         try:
-            path = export_csv(self.view.frame, order, directory, self.view.name)
+            path = export(self.view.frame, order, directory, self.view.name, form)
         except ProfkitError as error:
             self.notify(printable(f"{error.message}: {error.hint}"), severity="error", markup=False)
             return

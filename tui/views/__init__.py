@@ -8,10 +8,12 @@ from profkit.session import Session
 from profkit.tui.view import View
 from profkit.tui.views.findings import findings_view
 from profkit.tui.views.issues import issues_view
+from profkit.tui.views.modules import modules_view
 from profkit.tui.views.operators import operators_view
 from profkit.tui.views.overflow import overflow_view
 from profkit.tui.views.parity import parity_view
 from profkit.tui.views.sources import sources_view
+from profkit.tui.views.timeline import timeline_view
 
 _VIEWS: tuple[Callable[[Session], View], ...] = (
     operators_view,
@@ -20,6 +22,8 @@ _VIEWS: tuple[Callable[[Session], View], ...] = (
     parity_view,
     sources_view,
     issues_view,
+    modules_view,
+    timeline_view,
 )
 
 

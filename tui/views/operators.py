@@ -57,7 +57,7 @@ def operators_view(session: Session) -> View:
         title="Operators",
         frame=operators,
         columns=COLUMNS,
-        flagged=_flagged(operators),
+        flagged=flagged_operators(operators),
         link=link_to_itself(operators),
         describe=details.describe,
         leads_to=lambda row: None,
@@ -82,7 +82,8 @@ FILTER_WORDS: dict[str, FilterWord] = {
 }
 
 
-def _flagged(operators: pd.DataFrame) -> Mask:
+def flagged_operators(operators: pd.DataFrame) -> Mask:
+    """Tell which operators are slow, one-sided, different or spread NaN."""
     flagged = operators["flag"].notna().to_numpy(dtype=np.bool_)
     return flagged | FILTER_WORDS["mismatch"](operators) | FILTER_WORDS["nan"](operators)
 

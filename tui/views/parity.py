@@ -9,6 +9,7 @@ from textual.content import Content
 
 from profkit.report.quantities import count, number
 from profkit.session import Session
+from profkit.tui.charts.depth_chart import DepthChart
 from profkit.tui.detail_text import DetailText
 from profkit.tui.links import link_by_module
 from profkit.tui.row_filter import FilterWord
@@ -70,6 +71,9 @@ def parity_view(session: Session) -> View:
         leads_to=lambda row: place_of_operator(link, row),
         when_empty="No tensors were compared: no dumps of both sides were given (see 5).",
         words=FILTER_WORDS,
+        chart=lambda: DepthChart(
+            parity["rel_l2"].to_numpy(dtype=np.float64), _is_different(parity), "relative L2 difference by depth"
+        ),
     )
 
 

@@ -34,6 +34,19 @@ _PLAIN = Style.null()
 _STYLES = ("header", "header-cursor", "cursor-row", "cursor-cell", "empty", "bad", "warning", "good", "muted")
 
 
+def below_folded(depth: npt.NDArray[np.int64], folded: Mask) -> Mask:
+    """Tell which rows of a tree, given in the order of a walk, lie below a folded one."""
+    hidden = np.zeros(len(depth), dtype=np.bool_)
+    end = 0
+    for row in np.flatnonzero(folded):
+        if row < end:
+            continue
+        after = np.flatnonzero(depth[row + 1 :] <= depth[row])
+        end = row + 1 + int(after[0]) if len(after) else len(depth)
+        hidden[row + 1 : end] = True
+    return hidden
+
+
 class FrameTable(ScrollView, can_focus=True):
     """A virtual table: an immutable frame, an order of its rows, and a cursor on one cell.
 
@@ -45,6 +58,8 @@ class FrameTable(ScrollView, can_focus=True):
         flagged: Which rows are worth a stop.
         when_empty: What to say in a table without rows.
         sort: How the rows are sorted at first.
+        depth: Levels above each row, for a tree in the order of a walk: what lies below a row can be folded away as
+            long as the rows are neither sorted nor filtered.
     """
 
     BINDINGS = bindings("table")
@@ -91,6 +106,7 @@ class FrameTable(ScrollView, can_focus=True):
         flagged: Mask,
         when_empty: str,
         sort: Sort | None = None,
+        depth: npt.NDArray[np.int64] | None = None,
     ) -> None:
         super().__init__()
         self.frame = frame
@@ -100,6 +116,8 @@ class FrameTable(ScrollView, can_focus=True):
         self.cursor_place = 0
         self.cursor_column = 0
         self._flagged = flagged
+        self._depth = depth
+        self._folded = np.zeros(len(frame), dtype=np.bool_)
         self._when_empty = when_empty
         self._first_sort = sort
         self._first_column = 1
@@ -150,6 +168,8 @@ class FrameTable(ScrollView, can_focus=True):
     @work(thread=True, exclusive=True, exit_on_error=False, group="order")
     def _compute_order(self, row_filter: RowFilter | None, sort: Sort | None, row: int | None) -> None:
         shown = row_filter.mask(self.frame) if row_filter else None
+        if shown is None and sort is None and self._depth is not None:
+            shown = ~below_folded(self._depth, self._folded)
         order = arranged(self.frame, shown, sort)
         if not get_current_worker().is_cancelled:
             self.post_message(self._OrderComputed(order, row_filter, sort, row))
@@ -243,6 +263,26 @@ class FrameTable(ScrollView, can_focus=True):
     def action_sort_column(self) -> None:
         """Sort by the column of the cursor."""
         self.reorder(self.row_filter, Sort.next_of(self.sort, self.columns[self.cursor_column]))
+
+    def show_columns(self, columns: Sequence[TableColumn]) -> None:
+        """Show these columns, the first of which stays in sight; the rows keep their order."""
+        self.columns = tuple(columns)
+        order = self.order
+        self._pages = CellPages(self.frame, self.columns)
+        self._pages.reorder(order)
+        self._first_column = 1
+        self._move_to_column(self.cursor_column)
+
+    def fold(self, row: int) -> bool:
+        """Fold away what lies below a row, or bring it back; False where nothing lies below or rows are no tree."""
+        depth = self._depth
+        if depth is None or self.sort is not None or self.row_filter is not None:
+            return False
+        if row + 1 >= len(depth) or depth[row + 1] <= depth[row]:
+            return False
+        self._folded[row] = not self._folded[row]
+        self.reorder(None, None, row)
+        return True
 
     def action_open_row(self) -> None:
         """Tell that the user asked for what is behind the row."""

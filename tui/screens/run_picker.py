@@ -1,0 +1,195 @@
+"""Choosing what to open: the folders and recordings at a place, each with the format it was recognised as."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Footer, OptionList, Static
+from textual.widgets.option_list import Option
+from textual.worker import get_current_worker
+
+from profkit.errors import ProfkitError
+from profkit.parsers.registry import claim
+from profkit.report.quantities import count
+from profkit.safe_text import printable
+from profkit.session import is_session
+from profkit.tui.actions import bindings
+
+_MOST_ENTRIES = 2_000
+_NAME_WIDTH = 44
+_SESSION = "session"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Something at a place.
+
+    Attributes:
+        path: Where it is.
+        format: What it was recognised as; None for a folder to look into.
+        reason: Why.
+    """
+
+    path: Path
+    format: str | None
+    reason: str
+
+
+class RunPicker(Screen[None]):
+    """Shows one folder at a time.
+
+    Args:
+        folder: Where to begin.
+    """
+
+    BINDINGS = bindings("open")
+    AUTO_FOCUS = "OptionList"
+
+    class Chosen(Message):
+        """The user chose what to open.
+
+        Attributes:
+            ref: The reference; None to look at one run alone.
+            run: The run, or a saved session.
+        """
+
+        def __init__(self, ref: Path | None, run: Path) -> None:
+            super().__init__()
+            self.ref = ref
+            self.run = run
+
+    class _Listed(Message):
+        def __init__(self, folder: Path, entries: list[Entry], problem: str) -> None:
+            super().__init__()
+            self.folder = folder
+            self.entries = entries
+            self.problem = problem
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+        self.ref: Path | None = None
+        self._entries: list[Entry] = []
+
+    def compose(self) -> ComposeResult:
+        """Lay out the place, the list, the reference chosen so far and the keys."""
+        yield Static(id="place", markup=False)
+        yield OptionList(id="entries")
+        yield Static(id="status", markup=False)
+        yield Footer(show_command_palette=False, compact=True)
+
+    def on_mount(self) -> None:
+        """Look at the first folder."""
+        self._enter(self.folder)
+
+    def _enter(self, folder: Path) -> None:
+        self._say_status(f"looking at {folder}")
+        self._look(folder)
+
+    @work(thread=True, exclusive=True, exit_on_error=False, group="look")
+    def _look(self, folder: Path) -> None:
+        entries, problem = entries_of(folder)
+        if not get_current_worker().is_cancelled:
+            self.post_message(self._Listed(folder, entries, problem))
+
+    @on(_Listed)
+    def _show(self, message: _Listed) -> None:
+        message.stop()
+        self.folder, self._entries = message.folder, message.entries
+        self.query_one("#place", Static).update(printable(str(message.folder)))
+        options = self.query_one("#entries", OptionList)
+        options.clear_options()
+        options.add_options([Option(_line(entry)) for entry in message.entries])
+        if message.entries:
+            options.highlighted = 0
+        self._say_status(message.problem)
+
+    def _say_status(self, text: str) -> None:
+        chosen = "" if self.ref is None else f"reference: {self.ref}; now choose the run.  "
+        self.query_one("#status", Static).update(printable(chosen + text))
+
+    @property
+    def entry(self) -> Entry | None:
+        """The entry under the cursor."""
+        place = self.query_one("#entries", OptionList).highlighted
+        return None if place is None else self._entries[place]
+
+    @on(OptionList.OptionSelected)
+    def _open(self) -> None:
+        entry = self.entry
+        if entry is None:
+            return
+        if entry.format is None:
+            self._enter(entry.path)
+        else:
+            self.post_message(self.Chosen(None if entry.format == _SESSION else self.ref, entry.path))
+
+    def action_reference(self) -> None:
+        """Take the entry as the reference; again to let it go."""
+        entry = self.entry
+        if entry is None or entry.format in (None, _SESSION):
+            self.notify("A reference is a run: move to a line that names a format.")
+            return
+        self.ref = None if self.ref == entry.path else entry.path
+        self._say_status("")
+
+    def action_up(self) -> None:
+        """Look at the folder that holds this one."""
+        self._enter(self.folder.parent)
+
+    def action_whole(self) -> None:
+        """Open everything below this folder as one run."""
+        self.post_message(self.Chosen(self.ref, self.folder))
+
+    def action_quit(self) -> None:
+        """Leave profkit."""
+        self.app.exit(return_code=0)
+
+
+def entries_of(folder: Path) -> tuple[list[Entry], str]:
+    """Give what lies in a folder, recordings first, and what is to be said about it.
+
+    Nothing is read but what recognising a format needs; what is neither a folder nor recognised is counted.
+    """
+    try:
+        with os.scandir(folder) as found:
+            paths = [Path(entry.path) for entry in islice(found, _MOST_ENTRIES + 1)]
+    except OSError as error:
+        return [], f"cannot be read: {error.strerror}"
+    entries = [entry for path in sorted(paths[:_MOST_ENTRIES]) if (entry := _entry(path)) is not None]
+    others = min(len(paths), _MOST_ENTRIES) - len(entries)
+    parts = [f"{count(others)} files of no known format"] if others else []
+    if len(paths) > _MOST_ENTRIES:
+        parts.append(f"only the first {count(_MOST_ENTRIES)} entries were looked at: name the path instead")
+    return sorted(entries, key=lambda entry: entry.format is None), "; ".join(parts)
+
+
+def _entry(path: Path) -> Entry | None:
+    if path.name.startswith("."):
+        return None
+    try:
+        if path.is_dir() and is_session(path):
+            return Entry(path, _SESSION, "a saved answer of profkit triage")
+        claimed = claim(path) if path.is_dir() or path.is_file() else None
+        if claimed is not None:
+            return Entry(path, claimed.parser.descriptor.name, claimed.recognition.reason)
+        return Entry(path, None, "") if path.is_dir() else None
+    except (OSError, ProfkitError):
+        return None
+
+
+def _line(entry: Entry) -> Content:
+    name = printable(entry.path.name)
+    if entry.format is None:
+        return Content(f"{name}/")
+    return Content.assemble(
+        name.ljust(_NAME_WIDTH), ("  " + entry.format, "bold"), (f"  {printable(entry.reason)}", "dim")
+    )
