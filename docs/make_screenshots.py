@@ -19,7 +19,14 @@ from profkit.tui.app import ProfkitApp
 
 DOCS = Path(__file__).resolve().parent
 # Picture -> the keys that lead to its view.
-PICTURES = {"operators": ["1"], "findings": ["2"], "overflow": ["3"], "parity": ["4"]}
+PICTURES = {
+    "operators": ["1"],
+    "findings": ["2"],
+    "overflow": ["3"],
+    "parity": ["4", "]"],
+    "modules": ["7"],
+    "timeline": ["1", "8", "+", "+"],
+}
 
 
 async def take(keys: list[str], size: tuple[int, int]) -> str:

@@ -22,7 +22,9 @@ def table_text(pilot):
 
 def test_every_view_has_columns_of_its_frame(session):
     views = make_views(session)
-    assert [view.name for view in views] == ["operators", "findings", "overflow", "parity", "sources", "issues"]
+    assert [view.name for view in views] == [
+        "operators", "findings", "overflow", "parity", "sources", "issues", "modules", "timeline",
+    ]  # fmt: skip
     for view in views:
         assert {column.name for column in view.columns} <= set(view.frame.columns)
         assert len(view.flagged) == len(view.link.operator) == len(view.frame)
@@ -72,6 +74,8 @@ async def test_operators_tell_all_that_is_known_of_one(session, run_app):
         ("4", ["✗ mismatch", "▸ first", "0.01230"], ["within tolerance", "patch_embed.proj"]),
         ("5", ["kineto-trace", "ascend-trace"], ["schemaVersion", "Gradients were not dumped", "▾ data loss"]),
         ("6", ["▾ data loss", "unescaped quote"], ["line 3", "torch_run/trace.json"]),
+        ("7", ["(whole network)", "        act", "7.0x", "✱ origin"], ["flagged slow  2", "✗ mismatch"]),
+        ("8", ["aten::conv2d", "main", "2.40 ms"], ["start in its step  0 ns", "patch_embed.proj"]),
     ],
 )
 async def test_each_view_shows_its_rows(*, session, run_app, settle, key, in_table, in_detail):
