@@ -29,7 +29,7 @@ from profkit.schema import RECORDED_FRAMES, SCHEMA_VERSION
 from profkit.store import read_frame, write_frame
 
 DEFAULT_LIMIT_BYTES = 5 << 30
-_MANIFEST, _HASHES = "manifest.json", "hashes.json"
+_MANIFEST, _HASHES, _PEAKS = "manifest.json", "hashes.json", "tensor-peaks.msgpack"
 _GENERATION = re.compile(r"frames-(\d{1,9})")
 _UNFINISHED, _REMOVED = ".writing.", ".removed."
 _ABANDONED_AFTER_S = 24 * 3600
@@ -90,6 +90,11 @@ class Cache:
     @property
     def _entries_root(self) -> Path:
         return self.root / f"frames-{SCHEMA_VERSION}"
+
+    @property
+    def peaks_file(self) -> Path:
+        """Where the largest magnitudes of tensors are remembered; it need not be there."""
+        return self.root / _PEAKS
 
     def key(self, descriptor: Descriptor, path: Path, files: Sequence[Path], progress: Progress) -> str:
         """Hash what the parsed result depends on: place and bytes of the files, parser version, schema version.
@@ -171,7 +176,8 @@ class Cache:
             return 0
         freed = 0
         for child in list(self.root.iterdir()):
-            ours = child.name == _HASHES or child.name.startswith((_UNFINISHED, _REMOVED, f".{_HASHES}."))
+            unfinished = (_UNFINISHED, _REMOVED, f".{_HASHES}.", f".{_PEAKS}.")
+            ours = child.name in (_HASHES, _PEAKS) or child.name.startswith(unfinished)
             if child.is_dir() and not child.is_symlink() and (ours or _GENERATION.fullmatch(child.name)):
                 freed += sum(file.stat().st_size for file in child.rglob("*") if file.is_file())
                 shutil.rmtree(child)

@@ -32,6 +32,8 @@ def command(*, invocation: Invocation, action: str) -> int:
     entries = cache.entries()
     total = sum(entry.size_bytes for entry in entries)
     invocation.say(f"{len(entries):,} entries, {total:,} of at most {cache.limit_bytes:,} bytes, in {cache.root}")
+    if cache.peaks_file.is_file():
+        invocation.say(f"{cache.peaks_file.stat().st_size:,} bytes of statistics of dumped tensors beside them")
     invocation.give(_table(entries))
     return 0
 

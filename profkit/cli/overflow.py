@@ -12,6 +12,7 @@ from profkit.errors import ProfkitError
 from profkit.overflow import hunt_run
 from profkit.report.overflow_report import overflow_text
 from profkit.run import load
+from profkit.tensor_peaks import TensorPeaks
 
 
 @click.command()
@@ -39,7 +40,11 @@ def command(*, invocation: Invocation, dump: Path, origins: bool, chain: bool, e
         loaded = load(dump, cache=invocation.cache, rank=invocation.rank, progress=progress)
         if loaded.tensors.empty and loaded.overflow_records.empty:
             raise ProfkitError(f"{dump} holds no dumped tensors", "`profkit inspect` tells what it holds")
-        overflow = hunt_run(loaded, progress)
+        cache = invocation.cache
+        peaks = TensorPeaks(cache.peaks_file) if cache is not None and cache.limit_bytes else None
+        overflow = hunt_run(loaded, progress, peaks=peaks)
+        if peaks is not None:
+            peaks.save()
     invocation.warn_of(loaded.issues)
     # The primary row counts even if its role is unknown: a bad weight or network input has no operator as its origin.
     found = (overflow["role"] == "origin") | overflow["primary"]

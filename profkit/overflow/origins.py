@@ -24,6 +24,7 @@ from profkit.overflow.unread_tensors import mark_unread_tensors
 from profkit.progress import Progress, silent
 from profkit.run import Run
 from profkit.schema import GRAPH_EDGES, GRAPH_NODES, OVERFLOW, OVERFLOW_RECORDS
+from profkit.tensor_peaks import TensorPeaks
 
 _ROLES = {
     Part.ORIGIN: "origin",
@@ -61,20 +62,28 @@ class BesideTensors:
     overflow_only: bool = False
 
 
-def hunt_run(run: Run, progress: Progress = silent, tensors: pd.DataFrame | None = None) -> pd.DataFrame:
+def hunt_run(
+    run: Run, progress: Progress = silent, tensors: pd.DataFrame | None = None, peaks: TensorPeaks | None = None
+) -> pd.DataFrame:
     """Hunt through what was dumped of a run, or through some of its tensors; as `hunt`."""
     overflow_only = any(source.facts.get("op_debug_mode") == "3" for source in run.sources)
     beside = BesideTensors(run.overflow_records, run.graph_nodes, run.graph_edges, overflow_only)
-    return hunt(run.tensors if tensors is None else tensors, progress, beside)
+    return hunt(run.tensors if tensors is None else tensors, progress, beside, peaks)
 
 
-def hunt(tensors: pd.DataFrame, progress: Progress = silent, beside: BesideTensors | None = None) -> pd.DataFrame:
+def hunt(
+    tensors: pd.DataFrame,
+    progress: Progress = silent,
+    beside: BesideTensors | None = None,
+    peaks: TensorPeaks | None = None,
+) -> pd.DataFrame:
     """Find the operators that NaN, Inf and saturated values come from and spread to.
 
     Args:
         tensors: Frame of schema.TENSORS, of one dump; every iteration of every rank is judged by itself.
         progress: Told how far it is; may raise CancelledError.
         beside: What the dump holds beside its tensors.
+        peaks: What is remembered of the tensors' files; None reads them all.
 
     Returns:
         Frame of schema.OVERFLOW, by iteration, rank and execution order: a row an execution that reads or writes such
@@ -85,7 +94,7 @@ def hunt(tensors: pd.DataFrame, progress: Progress = silent, beside: BesideTenso
     """
     tensors = tensors.reset_index(drop=True)
     beside = beside or BesideTensors()
-    states = TensorStates(tensors, progress)
+    states = TensorStates(tensors, progress, peaks)
     steps = steps_of(tensors)
     records = DeviceRecords(beside.overflow_records, steps)
     graph = GraphFacts(beside.graph_nodes, beside.graph_edges, steps, states) if len(beside.graph_nodes) else None

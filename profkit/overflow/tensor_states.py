@@ -13,6 +13,7 @@ from profkit.errors import UnreadableInputError
 from profkit.overflow.recorded_statistics import RecordedStatistics
 from profkit.overflow.tensor_values import (
     Counts,
+    Peak,
     can_be_judged,
     count,
     digest,
@@ -25,6 +26,7 @@ from profkit.overflow.tensor_values import (
 from profkit.parsers.dump.array_file import AnyArray
 from profkit.parsers.dump.stored_tensor import open_tensor
 from profkit.progress import Progress
+from profkit.tensor_peaks import TensorPeaks
 
 _REPORT_EVERY = 512
 # Floating-point formats by other names than numpy's, whose bits are not known here.
@@ -54,12 +56,13 @@ class TensorStates:
     Files are opened when needed and closed again, so that memory stays bounded by the largest block read.
     """
 
-    def __init__(self, tensors: pd.DataFrame, progress: Progress) -> None:
+    def __init__(self, tensors: pd.DataFrame, progress: Progress, peaks: TensorPeaks | None = None) -> None:
         """Look at every tensor once.
 
         Args:
             tensors: A valid tensors frame with a RangeIndex.
             progress: Told how far it is.
+            peaks: What is remembered of the tensors from an earlier look; None remembers nothing.
         """
         self._op = [str(op) for op in tensors["op"]]
         self._slot: list[int] = tensors["slot"].tolist()
@@ -73,6 +76,7 @@ class TensorStates:
         self._recorded = RecordedStatistics(tensors)
         self._saturated: set[int] = set()
         self._magnitude: dict[int, float] = {}
+        self._peaks = peaks
         self._state = [self._look(row, progress) for row in range(len(tensors))]
         self._digest = lru_cache(maxsize=None)(self._digest_of)
         self._counts = lru_cache(maxsize=None)(self._counts_of)
@@ -88,13 +92,26 @@ class TensorStates:
         if not can_be_judged(dtype):
             return State.UNKNOWN if dtype.startswith(_LIKE_FLOATS) else State.FINITE
         try:
-            peak = peak_of(open_tensor(path, self._member[row]), dtype)
+            peak = self._peak_of(path, self._member[row], dtype)
         except UnreadableInputError:
             return self._look_at_statistics(row)
         if peak.saturated:
             self._saturated.add(row)
         self._magnitude[row] = peak.magnitude
         return State.NAN if peak.nan else State.INF if peak.inf else State.FINITE
+
+    def _peak_of(self, path: str, member: str | None, dtype: str) -> Peak:
+        if self._peaks is None:
+            return peak_of(open_tensor(path, member), dtype)
+        known = self._peaks.get(path, member or "", dtype)
+        return Peak(*known) if known is not None else self._remember(self._peaks, path, member, dtype)
+
+    @staticmethod
+    def _remember(peaks: TensorPeaks, path: str, member: str | None, dtype: str) -> Peak:
+        with peaks.looking_at(path, member or "", dtype) as remember:
+            peak = peak_of(open_tensor(path, member), dtype)
+            remember(peak)
+        return peak
 
     def _look_at_statistics(self, row: int) -> State:
         dtype = self._dtype[row]

@@ -16,7 +16,7 @@ SCOPE = "Default_network-WithLoss_net-Net_blocks-SequentialCell_1-Block_norm-Lay
 
 def row(order: int, name: str, role: str, **more: Any) -> dict[str, Any]:
     base = {
-        "iteration": 0, "rank": 0, "order": order, "op": SCOPE + name, "op_type": name.split("-", maxsplit=1)[0], "role": role,
+        "iteration": 0, "rank": 0, "order": order, "op": SCOPE + name, "op_type": name.partition("-")[0], "role": role,
         "nan": 1_234, "pos_inf": 0, "neg_inf": 0, "saturated": 0, "reason": "a sentence of many words " * 9,
         "module": "blocks.1.norm", "primary": False, "first_nan": False,
     }  # fmt: skip

@@ -1,0 +1,95 @@
+"""The largest magnitude of each tensor of a dump, remembered so that a second look need not read gigabytes again.
+
+What is remembered is advice, as the hashes of files are: it counts only for a file of the same place, device, inode,
+size, time of modification and time of change, and only if both times lay well before the tensor was read.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+_CLOCK_STEP_NS = 2 * 10**9
+"""The coarsest clock of a file system in use (FAT) counts in steps of 2 s."""
+_TENSORS_REMEMBERED = 200_000
+_LARGEST_MEMORY_BYTES = 1 << 28
+
+Peak = tuple[bool, bool, bool, float]
+"""Whether there is a NaN, an Inf and no NaN, the largest value of the dtype; and the largest magnitude."""
+_FileState = tuple[int, int, int, int, int]
+_DECODER = msgspec.msgpack.Decoder(dict[str, tuple[_FileState, Peak]])
+
+
+class TensorPeaks:
+    """Peaks of tensors, with a memory in one file.
+
+    Args:
+        memory: The file; absent, damaged or not writable is no failure, it only costs time.
+    """
+
+    def __init__(self, memory: Path) -> None:
+        self._memory = memory
+        self._known = _read(memory)
+        self._changed = False
+
+    def get(self, path: str, member: str, dtype: str) -> Peak | None:
+        """Give what is remembered of a tensor; None if nothing is, or its file has changed since."""
+        known = self._known.get(_key(path, member, dtype))
+        return known[1] if known is not None and known[0] == _state(path) else None
+
+    @contextmanager
+    def looking_at(self, path: str, member: str, dtype: str) -> Iterator[Callable[[Peak], None]]:
+        """Give a function that takes the peak of a tensor; it is kept if the file did not change meanwhile."""
+        before, began_ns, taken = _state(path), time.time_ns(), list[Peak]()
+        yield taken.append
+        settled = before is not None and max(before[-2:]) + _CLOCK_STEP_NS < began_ns
+        if before is not None and settled and taken and _state(path) == before:
+            nan, inf, saturated, magnitude = taken[0]
+            self._known.pop(_key(path, member, dtype), None)
+            self._known[_key(path, member, dtype)] = (before, (nan, inf, saturated, magnitude))
+            self._changed = True
+
+    def save(self) -> None:
+        """Write what was learned, at once and whole."""
+        if not self._changed:
+            return
+        kept = dict(list(self._known.items())[-_TENSORS_REMEMBERED:])
+        try:
+            self._memory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=f".{self._memory.name}.", dir=self._memory.parent)
+        except OSError:
+            return
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(msgspec.msgpack.encode(kept))
+            Path(name).replace(self._memory)
+        except OSError:
+            Path(name).unlink(missing_ok=True)
+
+
+def _key(path: str, member: str, dtype: str) -> str:
+    return "\0".join((os.path.abspath(path), member, dtype))  # noqa: PTH100 - Path.absolute is ten times as slow
+
+
+def _state(path: str) -> _FileState | None:
+    """Give device, inode, size, and times of modification and of change (which nobody can set back)."""
+    try:
+        status = os.stat(path)  # noqa: PTH116 - called for ten thousand files
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _read(memory: Path) -> dict[str, tuple[_FileState, Peak]]:
+    try:
+        if memory.stat().st_size > _LARGEST_MEMORY_BYTES:
+            return {}
+        return _DECODER.decode(memory.read_bytes())
+    except (OSError, msgspec.DecodeError, RecursionError):
+        return {}
