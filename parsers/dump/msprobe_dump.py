@@ -9,15 +9,20 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from profkit.errors import ImportIssue, Severity, UnreadableInputError
+from profkit.frame_spec import concatenate
 from profkit.parsers.base import Descriptor, Framework, Parsed, Recognition
 from profkit.parsers.dump.json_entries import JsonEntries
 from profkit.parsers.dump.msprobe_names import call_name, is_optimizer
 from profkit.parsers.dump.msprobe_stack import CodeLine, code_lines
-from profkit.parsers.dump.msprobe_tensors import DumpedTensor, described, tensors_in
+from profkit.parsers.dump.msprobe_tensors import Description, DumpedTensor, described, tensors_in
 from profkit.parsers.dump.tensor_names import is_encodable
 from profkit.progress import Progress
 from profkit.safe_text import printable
@@ -36,7 +41,14 @@ _STEP_FOLDER = re.compile(r"step(\d{1,9})")
 _RANK_FOLDER = re.compile(r"rank_?(\d{1,9})")
 _REPORT_EVERY = 256
 _NAMED = 3
+_ROWS_AT_ONCE = 1 << 15
 _FRAMEWORKS: Mapping[str, Framework] = {"pytorch": "pytorch", "mindspore": "mindspore", "mindtorch": "mindspore"}
+
+
+_COLUMNS = (
+    "op", "op_type", "io", "slot", "argument", "path", "order", "phase", "module", "source_file", "source_line",
+    "source_code", *Description._fields,
+)  # fmt: skip
 
 
 class MsprobeDump:
@@ -76,13 +88,10 @@ class MsprobeDump:
             what = f"{printable(path)} holds no dump.json, or its name is no valid text"
             raise UnreadableInputError(what, "name the directory that holds dump.json")
         dump = _Dump(file, path)
-        rows = list(dump.rows(progress))
-        if not rows:
+        tensors = dump.tensors(progress)
+        if tensors.empty:
             dump.issues.append(ImportIssue(Severity.ERROR, str(file), "", dump.why_empty()))
-        tensors = TENSORS.from_rows(rows)
-        return Parsed(
-            {"tensors": tensors}, dump.issues, framework=dump.framework, rank=dump.rank, facts=dump.facts_of(rows)
-        )
+        return Parsed({"tensors": tensors}, dump.issues, framework=dump.framework, rank=dump.rank, facts=dump.facts)
 
 
 class _Dump:
@@ -101,9 +110,24 @@ class _Dump:
         self._stored = _names_in(self._folder / _TENSOR_FOLDER)
         self._named: set[str] = set()
         self._lost: list[str] = []
+        self._digests: set[str] = set()
 
-    def rows(self, progress: Progress) -> Iterator[dict[str, Any]]:
-        """Give the rows of the tensors frame in call order."""
+    def tensors(self, progress: Progress) -> pd.DataFrame:
+        """Give the tensors frame in call order."""
+        rows = self._rows(progress)
+        # A frame has a tenth of the memory of the Python objects it is made of.
+        frames = [self._frame(part) for part in iter(lambda: list(islice(rows, _ROWS_AT_ONCE)), [])]
+        self._tell_of_tensor_files()
+        return concatenate(TENSORS, frames)
+
+    def _frame(self, rows: list[tuple[Any, ...]]) -> pd.DataFrame:
+        same = {"rank": self.rank, "iteration": self._iteration, "graph": -1}
+        columns: dict[str, Any] = {name: np.full(len(rows), value, np.int32) for name, value in same.items()}
+        columns["source"] = pd.Categorical.from_codes(np.zeros(len(rows), np.int8), pd.Index([self._source]))
+        return TENSORS.build({**columns, **dict(zip(_COLUMNS, zip(*rows, strict=True), strict=True))})
+
+    def _rows(self, progress: Progress) -> Iterator[tuple[Any, ...]]:
+        """Give the tensors in call order, each as a value for each of the columns."""
         lines = code_lines(self._folder / _STACK_FILE, self.issues)
         parents = self._parents()
         with JsonEntries(self._file, _DATA, self.issues) as entries:
@@ -114,17 +138,16 @@ class _Dump:
                     self._take_fact(key, value)
                 else:
                     yield from self._rows_of_call(number, key, value, parents.get(key), lines.get(key))
-        self._tell_of_tensor_files()
 
     def why_empty(self) -> str:
         if self._facts.get("task") == "structure":
             return "the dump was recorded with task structure, which keeps the calls and no tensors"
         return "no tensor was dumped: nothing ran, or the run ended before the first calls were written"
 
-    def facts_of(self, rows: list[dict[str, Any]]) -> dict[str, str]:
-        """Give what `inspect` shows of the dump."""
-        digests = sorted({str(row["digest"]).partition(":")[0] for row in rows if row["digest"]})
-        return {**self._facts, **({"digest": ", ".join(digests)} if digests else {})}
+    @property
+    def facts(self) -> dict[str, str]:
+        """What `inspect` shows of the dump."""
+        return {**self._facts, **({"digest": ", ".join(sorted(self._digests))} if self._digests else {})}
 
     def _take_fact(self, key: str, value: Any) -> None:
         if key in _FACTS and isinstance(value, str):
@@ -142,32 +165,25 @@ class _Dump:
 
     def _rows_of_call(
         self, number: int, call: str, entry: Any, parent: str | None, line: CodeLine | None
-    ) -> Iterator[dict[str, Any]]:
+    ) -> Iterator[tuple[Any, ...]]:
         name = call_name(call)
         phase = "optimizer" if is_optimizer(parent) else name.phase
         module = name.module or (call_name(parent).module if parent is not None else None)
+        of_call = (
+            (number, phase, _encodable(module), line.file, line.line, line.code)
+            if line
+            else (number, phase, _encodable(module), None, None, None)
+        )
         for tensor in tensors_in(entry, gradients=name.gradients):
             of_parameter = tensor.io in {"parameter", "gradient"} and name.module is not None
-            row = {
-                "rank": self.rank,
-                "iteration": self._iteration,
-                "graph": -1,
-                "op": f"{name.module}.{tensor.argument}" if of_parameter else call,
-                "op_type": name.op_type,
-                "io": tensor.io,
-                "slot": tensor.slot,
-                "order": number,
-                "path": self._path_of(tensor),
-                "source": self._source,
-                "phase": phase,
-                "module": module,
-                "argument": tensor.argument,
-                "source_file": line.file if line else None,
-                "source_line": line.line if line else None,
-                "source_code": line.code if line else None,
-                **described(tensor.fields),
-            }
-            yield {column: _encodable(value) if isinstance(value, str) else value for column, value in row.items()}
+            op = f"{name.module}.{tensor.argument}" if of_parameter else call
+            described_as = described(tensor.fields)
+            if described_as.digest is not None:
+                self._digests.add(described_as.digest.partition(":")[0])
+            yield (
+                _encodable(op), _encodable(name.op_type), tensor.io, tensor.slot, _encodable(tensor.argument),
+                self._path_of(tensor), *of_call, *described_as._replace(layout=_encodable(described_as.layout)),
+            )  # fmt: skip
 
     def _path_of(self, tensor: DumpedTensor) -> str | None:
         name = tensor.fields.get("data_name")
@@ -198,9 +214,9 @@ def _some(names: list[str]) -> str:
     return printable(", ".join(names[:_NAMED]))[:200] + (", ..." if len(names) > _NAMED else "")
 
 
-def _encodable(text: str) -> str:
+def _encodable(text: str | None) -> str | None:
     """Give the text; a lone surrogate, which JSON can name and no encoding has, as its escape."""
-    return text if text.isascii() or is_encodable(text) else printable(text)
+    return text if text is None or text.isascii() or is_encodable(text) else printable(text)
 
 
 def _dump_file(path: Path) -> Path | None:

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 from profkit.errors import ImportIssue
 from profkit.parsers.dump.json_entries import JsonEntries
+from profkit.parsers.dump.tensor_names import is_encodable
+from profkit.safe_text import printable
 
 _FRAME = re.compile(r"File (?P<file>.+), line (?P<line>\d{1,9}), in .*?, ?\n(?P<code>.*)", re.DOTALL)
 # Frames of the frameworks and of the recorder stand between the operator and the code that called it.
@@ -59,5 +61,11 @@ def _users_line(frames: list[str]) -> CodeLine | None:
     for frame in frames:
         match = _FRAME.fullmatch(frame)
         if match is not None and not _LIBRARY.search(match["file"]):
-            return CodeLine(match["file"], int(match["line"]), match["code"].strip()[:_LONGEST_CODE])
+            return CodeLine(
+                _encodable(match["file"]), int(match["line"]), _encodable(match["code"].strip()[:_LONGEST_CODE])
+            )
     return None
+
+
+def _encodable(text: str) -> str:
+    return text if is_encodable(text) else printable(text)

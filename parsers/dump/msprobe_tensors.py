@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from profkit.parsers.dump.tensor_dtypes import dtype_name, may_be_nonfinite, shape_text, size_bytes
@@ -12,8 +13,8 @@ from profkit.parsers.dump.tensor_dtypes import dtype_name, may_be_nonfinite, sha
 # Keys of an entry -> what their tensors are to the call.
 _PARTS = {"input_args": "input", "input_kwargs": "input", "input": "input", "output": "output"}
 _PARAMETERS = "parameters"
-_STATISTICS = {"Max": "max", "Min": "min", "Mean": "mean", "Norm": "norm"}
 _DEEPEST = 32
+_MOST_DIMS = 64
 _LARGEST_DIM = 2**63 - 1
 _CRC32 = re.compile(r"[0-9a-f]{8}")
 _MD5 = re.compile(r"[0-9a-f]{32}")
@@ -92,28 +93,63 @@ def _count(part: Any) -> int:
     return 0 if part is None else sum(1 for _ in _walk(part, ()))
 
 
-def described(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the columns of the tensors frame that a tensor fills: dtype, shape, size, statistics and digest."""
-    dtype = dtype_name(fields["dtype"])
-    shape = _shape(fields["shape"])
-    statistics = {column: _number(fields.get(key)) for key, column in _STATISTICS.items()}
+class Description(NamedTuple):
+    """What dump.json says of a tensor, by the columns of the tensors frame."""
+
+    dtype: str | None
+    shape: str | None
+    size_bytes: int | None
+    layout: str | None
+    nonfinite: bool | None
+    digest: str | None
+    max: float
+    min: float
+    mean: float
+    norm: float
+
+
+def described(fields: Mapping[str, Any]) -> Description:
+    """Give what the fields of a tensor say.
+
+    An infinite or undefined statistic stands in `nonfinite`: NaN in the others means not known.
+    """
+    shape = fields["shape"]
+    form = _form(fields["dtype"], tuple(shape) if _is_shape(shape) else None)
+    statistics = [_number(fields.get(key)) for key in ("Max", "Min", "Mean", "Norm")]
     layout = fields.get("layout")
-    return {
-        "dtype": dtype,
-        "shape": None if shape is None else shape_text(shape),
-        "size_bytes": None if shape is None or dtype is None else size_bytes(shape, dtype),
-        "layout": layout if isinstance(layout, str) else None,
-        "nonfinite": _nonfinite(statistics, dtype, shape),
-        "digest": _digest(fields.get("md5")),
-        # An infinite or undefined statistic stands in `nonfinite`: NaN in these columns means not known.
-        **{name: value for name, value in statistics.items() if value is not None and math.isfinite(value)},
-    }
+    return Description(
+        form.dtype,
+        form.shape,
+        form.size_bytes,
+        layout if isinstance(layout, str) else None,
+        _nonfinite(statistics) if form.may_be_nonfinite else False,
+        _digest(fields.get("md5")),
+        *(math.nan if value is None or not math.isfinite(value) else value for value in statistics),
+    )
 
 
-def _shape(value: Any) -> list[int] | None:
-    if isinstance(value, list) and all(type(dim) is int and 0 <= dim <= _LARGEST_DIM for dim in value):
-        return value
-    return None
+class _Form(NamedTuple):
+    dtype: str | None
+    shape: str | None
+    size_bytes: int | None
+    may_be_nonfinite: bool
+
+
+@lru_cache(maxsize=4096)
+def _form(dtype_text: str, shape: tuple[int, ...] | None) -> _Form:
+    """Give what dtype and shape say; a dump has few distinct ones."""
+    dtype = dtype_name(dtype_text)
+    size = None if shape is None or dtype is None else size_bytes(shape, dtype)
+    may_be = (dtype is None or may_be_nonfinite(dtype)) and not (shape is not None and 0 in shape)
+    return _Form(dtype, None if shape is None else shape_text(shape), size, may_be)
+
+
+def _is_shape(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) <= _MOST_DIMS
+        and all(type(dim) is int and 0 <= dim <= _LARGEST_DIM for dim in value)
+    )
 
 
 def _number(value: Any) -> float | None:
@@ -126,22 +162,17 @@ def _number(value: Any) -> float | None:
         return None
 
 
-def _nonfinite(statistics: Mapping[str, float | None], dtype: str | None, shape: list[int] | None) -> bool | None:
-    """Tell whether the tensor holds NaN or Inf; None if the statistics do not tell.
+def _nonfinite(statistics: Sequence[float | None]) -> bool | None:
+    """Tell by maximum, minimum, mean and norm whether a tensor holds NaN or Inf; None if they do not tell.
 
     All four are looked at: on MindSpore's CPU the extremes leave NaN out and only mean and norm show it. A norm of Inf
     beside a finite mean is the sum of squares leaving its dtype: no element of the tensor need be infinite.
     """
-    if dtype is not None and not may_be_nonfinite(dtype):
-        return False
-    if shape is not None and 0 in shape:
-        return False
-    known = {name: value for name, value in statistics.items() if value is not None}
-    if any(math.isnan(value) for value in known.values()):
+    if any(value is not None and math.isnan(value) for value in statistics):
         return True
-    if any(math.isinf(value) for name, value in known.items() if name != "norm"):
+    if any(value is not None and math.isinf(value) for value in statistics[:3]):
         return True
-    return False if "mean" in known else None
+    return None if statistics[2] is None else False
 
 
 def _digest(value: Any) -> str | None:
