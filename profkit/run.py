@@ -180,15 +180,32 @@ def _read_all(
     """Read every recording of a rank; what others gave is let go at once, so that memory is that of one rank."""
     kept: list[tuple[Parsed, Source]] = []
     ranks: set[int] = set()
+    refused: list[UnreadableInputError] = []
     for found in discovery.found:
-        parsed, source = read_source(found, cache=cache, progress=progress)
+        try:
+            parsed, source = read_source(found, cache=cache, progress=progress)
+        except UnreadableInputError as error:
+            if found.path == path or found.claim.parser.descriptor.frames != ("tensors",):
+                raise
+            # A checkpoint that is refused must not hide the recording that it lies beside.
+            refused.append(error)
+            parsed, source = _not_read(found, error)
         ranks.add(source.rank)
         if rank is None or source.rank == rank:
             kept.append((parsed, source))
     if not kept:
         known = ", ".join(str(number) for number in sorted(ranks) if number >= 0) or "none is told by the files"
         raise ProfkitError(f"{path} has no recording of rank {rank}", f"ranks found: {known}")
+    if len(refused) == len(discovery.found):
+        raise refused[0]
     return kept
+
+
+def _not_read(found: Found, error: UnreadableInputError) -> tuple[Parsed, Source]:
+    """Give an empty recording that says why nothing was read."""
+    issue = ImportIssue(Severity.ERROR, str(found.path), "", error.message)
+    reason = found.claim.recognition.reason
+    return Parsed({}, [issue]), Source(found.path, found.format, "unknown", -1, None, {}, reason, (issue,))
 
 
 def _refuse_ambiguity(path: Path, sources: Sequence[Source]) -> None:

@@ -275,3 +275,27 @@ def test_msprobe_tensors_in_torch_files_are_opened(shared: Path) -> None:
     assert len(run.tensors) == 102
     for path in run.tensors["path"]:
         same_bits(np.array(open_tensor(path)), torch.load(path, weights_only=True))
+
+
+def test_the_weights_of_both_frameworks_are_compared(tmp_path: Path) -> None:
+    import mindspore
+    import torch
+
+    from profkit.compare import compare_tensors
+
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.Embedding(5, 4))
+    torch.save({"state_dict": net.state_dict()}, tmp_path / "a.pth")
+    names = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
+    renamed = {f"1.{ours}": f"1.{theirs}" for ours, theirs in names.items()} | {"2.weight": "2.embedding_table"}
+    weights = {renamed.get(name, name): value.numpy().copy() for name, value in net.state_dict().items()}
+    del weights["1.num_batches_tracked"]
+    weights["0.bias"][1] += 0.25
+    items = [{"name": name, "data": mindspore.Tensor(value)} for name, value in weights.items()]
+    mindspore.save_checkpoint(items, str(tmp_path / "b.ckpt"))
+    runs = [load(tmp_path / name) for name in ("a.pth", "b.ckpt")]
+    parity = compare_tensors(runs[0].tensors, runs[1].tensors).set_index("name_a")
+    statuses = parity["status"].astype(object).to_dict()
+    assert statuses.pop("1.num_batches_tracked") == "missing_b"
+    assert statuses.pop("0.bias") == "mismatch"
+    assert set(statuses.values()) == {"match"}
+    assert len(statuses) == 6

@@ -460,3 +460,14 @@ def test_an_ordered_dict_with_attributes_is_read(tmp_path: Path) -> None:
     pickled = pickle.dumps(plain, 2)
     item = pickled[2:-1]
     assert load(zipped(tmp_path / "a.pth", state(item))).tensors["op"].tolist() == ["w"]
+
+
+def test_a_refused_checkpoint_does_not_hide_what_lies_beside_it(tmp_path: Path) -> None:
+    zipped(tmp_path / "good.pth", state())
+    zipped(tmp_path / "module.pth", opcodes(b"c__main__\nNet\n)\x81}b"))
+    run = load(tmp_path)
+    assert run.tensors["op"].tolist() == ["w"]
+    assert [issue.severity.value for issue in run.issues] == ["error"]
+    assert "__main__.Net" in run.issues[0].text
+    (tmp_path / "good.pth").unlink()
+    assert "__main__.Net" in refusal(tmp_path)
