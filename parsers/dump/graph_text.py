@@ -7,9 +7,10 @@ the Python lines it comes from. Parameters stand before the graphs. Lines of any
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO
 
 from profkit.errors import ImportIssue, Severity, UnreadableInputError
 from profkit.parsers.dump.graph_nodes import Edge, Graph, Node, Output, users_line
@@ -34,6 +35,7 @@ _TYPE = re.compile(
 )
 _INTEGER = re.compile(r"U?I\d+\((\d{1,9})\)$")
 _REFERENCE = re.compile(r"%([A-Za-z0-9_.$-]+)")
+_FOLLOWS = re.compile(r"\s*(?:: \(|# |\})")
 _SOURCE_MARK = "In file "
 _TUPLE_ITEM = "TupleGetItem"
 
@@ -60,8 +62,7 @@ def read_graph_text(path: Path, issues: list[ImportIssue]) -> Graph:
     ended = True
     try:
         with path.open(encoding="utf-8", errors="replace", newline="\n") as file:
-            while piece := file.readline(_LONGEST_LINE):
-                line, ended = piece.rstrip("\r\n"), piece.endswith("\n")
+            for line, ended in _whole_lines(file):  # noqa: B007 - wanted of the last line
                 if state is not None and _belongs(line, state):
                     continue
                 if match := _NODE.match(line):
@@ -83,6 +84,52 @@ def read_graph_text(path: Path, issues: list[ImportIssue]) -> Graph:
     if not ended:
         issues.append(ImportIssue(Severity.DATA_LOSS, str(path), "", "the file ends within a line: it was cut"))
     return graph
+
+
+class _Brackets:
+    """Follows the brackets and quotes of a text that comes in pieces."""
+
+    def __init__(self) -> None:
+        self.depth = 0
+        self.quoted = False
+        self.closed = False
+
+    def read(self, sign: str) -> None:
+        """Take the next character; `closed` is true once the first bracket was closed again."""
+        if sign == '"':
+            self.quoted = not self.quoted
+        elif self.quoted:
+            return
+        elif sign in "([{<":
+            self.depth += 1
+        elif sign in ")]}>" and self.depth:
+            self.depth -= 1
+            self.closed = self.closed or self.depth == 0
+
+
+def _whole_lines(file: TextIO) -> Iterator[tuple[str, bool]]:
+    """Give lines and whether they have an end; the values of a constant among the arguments of a call span several."""
+    held, brackets, ended = "", _Brackets(), True
+    while piece := file.readline(_LONGEST_LINE):
+        line, ended = piece.rstrip("\r\n"), piece.endswith("\n")
+        if held and (len(held) > _LONGEST_LINE or _FOLLOWS.match(line) or _NODE.match(line)):
+            yield held, True
+            held = ""
+        call = None if held else _NODE.match(line)
+        if call:
+            brackets = _Brackets()
+        if held or call:
+            held = f"{held} {line}" if held else line
+            for sign in line[call.start("call") :] if call else line:
+                brackets.read(sign)
+                if brackets.closed:
+                    break
+            if not brackets.closed and "(" in held:
+                continue
+            line, held = held, ""
+        yield line, ended
+    if held:
+        yield held, ended
 
 
 def _belongs(line: str, state: _Open) -> bool:
@@ -128,23 +175,16 @@ def _take_node(match: re.Match[str], scope: str, graph: Graph) -> Node:
 
 def _arguments(text: str) -> list[str]:
     """Cut the arguments of a call apart, up to the parenthesis that ends it; commas inside brackets or quotes stay."""
-    depth = start = 0
-    quoted = False
+    brackets = _Brackets()
+    start = 0
     found: list[str] = []
     for at, sign in enumerate(text):
-        if sign == '"':
-            quoted = not quoted
-        elif quoted:
-            continue
-        elif sign in "([{<":
-            depth += 1
-        elif sign in ")]}>" and depth:
-            depth -= 1
-        elif depth == 0 and sign in ",)":
+        if brackets.depth == 0 and not brackets.quoted and sign in ",)":
             found.append(text[start:at].strip())
             start = at + 1
             if sign == ")":
                 break
+        brackets.read(sign)
     return [argument for argument in found if argument]
 
 

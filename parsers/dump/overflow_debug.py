@@ -157,7 +157,7 @@ def _of_bytes(path: Path, content: bytes) -> Iterator[UnitRecord]:
 
 
 def _new_layout(path: Path, content: bytes) -> Iterator[UnitRecord]:
-    if len(content) < _START.size:
+    if len(content) < _START.size + _HEAD.size:
         raise UnreadableInputError(f"{path} is cut within its record of an overflow", _RECORD_AGAIN)
     _, version = _START.unpack_from(content)
     at = _START.size
