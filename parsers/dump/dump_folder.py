@@ -119,8 +119,8 @@ def holds_dump_files(path: Path) -> bool:
 
 def is_dump_file_name(name: str) -> bool:
     """Tell whether a file is named as MindSpore or the device runtime name dumped tensors or overflow records."""
-    recognised = (dump_name(name), operator_name(name), raw_name(name), overflow_file_name(name))
-    return any(one is not None for one in recognised)
+    readers = (dump_name, operator_name, raw_name, overflow_file_name, operator_of_statistics)
+    return any(reader(name) is not None for reader in readers)
 
 
 def read_folder(path: Path, progress: Progress, issues: list[ImportIssue]) -> FolderContent:

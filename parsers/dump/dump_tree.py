@@ -26,6 +26,7 @@ _ITERATION_FOLDER = re.compile(r"(?:iteration|step)_(\d{1,9})")
 _NUMBER_FOLDER = re.compile(r"\d{1,9}")
 _TIME_FOLDER = re.compile(r"20\d{12}(?:\d{3,6})?")
 _NET_FOLDER = re.compile(r"(?!(?:graphs|execution_order|debug_files)$)[^.].*")
+_OLD_NET_FOLDER = re.compile(r".+_graph_\d{1,9}")
 _DEBUG_FOLDER = "debug_files"
 _CONSTANTS = "constants"
 # Of a directory that may be anything, so many directories are looked into for a level that needs a look inside.
@@ -53,7 +54,7 @@ def dump_folders(path: Path) -> list[DumpFolder]:
     for level in _LEVELS:
         found = level(path, root)
         if found:
-            return found
+            return [_with_step(folder) for folder in found]
     return []
 
 
@@ -67,7 +68,7 @@ def folder_by_parents(path: Path) -> DumpFolder:
         found = replace(found, iteration=int(named.name))
     if _NUMBER_FOLDER.fullmatch(named.parent.name):
         found = replace(found, graph=int(named.parent.name))
-    return replace(found, rank=_rank_above(named))
+    return _with_step(replace(found, rank=_rank_above(named)))
 
 
 def rank_folder_of(path: Path) -> Path | None:
@@ -108,13 +109,22 @@ def _is_rank(path: Path) -> bool:
     return RANK_FOLDER.fullmatch(path.name) is not None or (path / METADATA_FOLDER).is_dir()
 
 
+def _with_step(folder: DumpFolder) -> DumpFolder:
+    """Take the step that stands above the time in some dumps of the graph engine, whose own iterations begin again."""
+    for time in list(folder.path.resolve().parents)[:5]:
+        if _TIME_FOLDER.fullmatch(time.name) and _NUMBER_FOLDER.fullmatch(time.parent.name):
+            return replace(folder, iteration=int(time.parent.name))
+    return folder
+
+
 def _rank_above(path: Path) -> int:
-    above = (path, *path.parents[:5])
-    for folder in above:
+    above = [path, *list(path.parents)[:5]]
+    for below, folder in zip((path, *above), above, strict=False):
         for pattern in (RANK_FOLDER, _DEVICE_FOLDER):
             if pattern.fullmatch(folder.name):
                 return number_of(folder, pattern)
-        if _NUMBER_FOLDER.fullmatch(folder.name) and _TIME_FOLDER.fullmatch(folder.parent.name):
+        of_device = _TIME_FOLDER.fullmatch(folder.parent.name) or _OLD_NET_FOLDER.fullmatch(below.name)
+        if _NUMBER_FOLDER.fullmatch(folder.name) and of_device:
             return int(folder.name)
     return -1
 
@@ -174,7 +184,7 @@ def _of_device(path: Path) -> list[DumpFolder]:
 
 
 def _is_old_device(path: Path) -> bool:
-    return bool(children(path, re.compile(r".+_graph_\d{1,9}")))
+    return bool(children(path, _OLD_NET_FOLDER))
 
 
 def _time_level(path: Path, root: Path) -> list[DumpFolder]:
@@ -187,8 +197,7 @@ def _run_level(path: Path, _root: Path) -> list[DumpFolder]:
     """The directory above the times, with or without a level of steps."""
     found = [folder for time in children(path, _TIME_FOLDER) for folder in _time_level(time, time)]
     for step in children(path, _NUMBER_FOLDER):
-        below = [folder for time in children(step, _TIME_FOLDER) for folder in _time_level(time, time)]
-        found += [replace(folder, iteration=int(step.name)) for folder in below]
+        found += [folder for time in children(step, _TIME_FOLDER) for folder in _time_level(time, time)]
     return found
 
 

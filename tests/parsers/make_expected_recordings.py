@@ -1,8 +1,8 @@
-"""Write expected_recordings.csv: what profkit makes of every file of the recorded third-party profiles.
+"""Write expected_recordings.csv and dump/expected_dumps.csv: what profkit makes of every third-party profile and dump.
 
     PROFKIT_SHARED=... python tests/parsers/make_expected_recordings.py
 
-Read the difference before you commit it: the table is what test_expected_recordings.py holds the parsers to.
+Read the difference before you commit it: the tables are what test_expected_recordings.py holds the parsers to.
 """
 
 from __future__ import annotations
@@ -12,22 +12,44 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from profkit.discovery import Found, discover
 from profkit.errors import ProfkitError, UnknownFormatError
 from profkit.run import read_source
 
-TABLE = Path(__file__).with_name("expected_recordings.csv")
-TREES = ("samples/mindspore_profiler", "samples/torch")
-FRAMES = ("ops", "spans", "steps", "memory", "comm", "nodes")
 SEVERITIES = ("info", "data_loss", "error")
-COLUMNS = ("path", "format", "framework", "rank", "version", *FRAMES, *SEVERITIES, "refusal")
 
 
-def rows_of(shared: Path) -> list[dict[str, str]]:
+class Table(NamedTuple):
+    """A table, the trees of samples it tells of, and the frames it counts the rows of."""
+
+    file: Path
+    trees: tuple[str, ...]
+    frames: tuple[str, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns in order."""
+        return ("path", "format", "framework", "rank", "version", *self.frames, *SEVERITIES, "refusal")
+
+
+RECORDINGS = Table(
+    Path(__file__).with_name("expected_recordings.csv"),
+    ("samples/mindspore_profiler", "samples/torch"),
+    ("ops", "spans", "steps", "memory", "comm", "nodes"),
+)
+DUMPS = Table(
+    Path(__file__).with_name("dump") / "expected_dumps.csv",
+    ("samples/dump",),
+    ("tensors", "overflow_records", "graph_nodes", "graph_edges"),
+)
+
+
+def rows_of(shared: Path, table: Table) -> list[dict[str, str]]:
     """Give one row for every recording, and for every file that belongs to none; ordered by path."""
-    rows = [row for tree in TREES for row in _rows(shared / tree, shared)]
-    return sorted(rows, key=lambda row: row["path"])
+    rows = [dict.fromkeys(table.columns, "") | row for tree in table.trees for row in _rows(shared / tree, shared)]
+    return sorted(({name: row[name] for name in table.columns} for row in rows), key=lambda row: row["path"])
 
 
 def _rows(path: Path, shared: Path) -> Iterator[dict[str, str]]:
@@ -53,13 +75,12 @@ def _read(found: Found, shared: Path) -> dict[str, str]:
         return {**_refused(found.path, shared, error), "format": found.format}
     severities = Counter(issue.severity.value for issue in source.issues)
     return {
-        **dict.fromkeys(COLUMNS, ""),
         "path": str(found.path.relative_to(shared)),
         "format": source.format,
         "framework": source.framework,
         "rank": str(source.rank),
         "version": source.writer_version or "",
-        **{name: str(source.rows[name]) for name in FRAMES if name in source.rows},
+        **{name: str(count) for name, count in source.rows.items()},
         **{name: str(severities[name]) for name in SEVERITIES},
     }
 
@@ -68,16 +89,17 @@ def _refused(path: Path, shared: Path, error: ProfkitError) -> dict[str, str]:
     assert "\n" not in error.message
     assert error.hint
     refusal = error.message.replace(str(path), "it")
-    return {**dict.fromkeys(COLUMNS, ""), "path": str(path.relative_to(shared)), "refusal": refusal}
+    return {"path": str(path.relative_to(shared)), "refusal": refusal}
 
 
 def main() -> None:
-    """Write the table."""
+    """Write the tables."""
     shared = Path(os.environ["PROFKIT_SHARED"]).resolve()
-    with TABLE.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows_of(shared))
+    for table in (RECORDINGS, DUMPS):
+        with table.file.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, table.columns, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows_of(shared, table))
 
 
 if __name__ == "__main__":

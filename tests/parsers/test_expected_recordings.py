@@ -16,7 +16,7 @@ import pytest
 Row = dict[str, str]
 
 _MAKER = runpy.run_path(str(Path(__file__).with_name("make_expected_recordings.py")))
-TABLE: Path = _MAKER["TABLE"]
+TABLE = _MAKER["RECORDINGS"]
 DEVICE_CATEGORIES = (
     "kernel", "gpu_memcpy", "gpu_memset", "Kernel", "Memcpy", "Memset", "mtia_ccp_events",
 )  # fmt: skip
@@ -26,13 +26,13 @@ CATEGORIES_LISTED = 7
 
 
 def expected() -> dict[str, Row]:
-    with TABLE.open(newline="", encoding="utf-8") as file:
+    with TABLE.file.open(newline="", encoding="utf-8") as file:
         return {row["path"]: row for row in csv.DictReader(file)}
 
 
 @pytest.fixture(scope="module")
 def found(shared: Path) -> dict[str, Row]:
-    rows: list[Row] = _MAKER["rows_of"](shared)
+    rows: list[Row] = _MAKER["rows_of"](shared, TABLE)
     by_path = {row["path"]: row for row in rows}
     assert len(by_path) == len(rows)
     return by_path
@@ -68,7 +68,7 @@ def test_every_file_belongs_to_a_row(shared: Path) -> None:
         for path in recordings
         if rows[str(path.relative_to(shared))]["framework"] == "mindspore" and (match := numbered.search(path.name))
     }
-    for tree in _MAKER["TREES"]:
+    for tree in TABLE.trees:
         for path in (shared / tree).rglob("*"):
             if path.is_dir() or str(path.relative_to(shared)) in rows or directories & set(path.parents):
                 continue

@@ -36,6 +36,9 @@ def test_nan_is_where_the_specifications_put_it() -> None:
         "float8_e4m3fn": [0x7F, 0xFF],
         "float8_e5m2": [0x7D, 0x7E, 0x7F, 0xFD, 0xFE, 0xFF],
         "float8_e8m0fnu": [0xFF],
+        # Minus zero stands for NaN where there is no minus zero.
+        "float8_e4m3fnuz": [0x80],
+        "float8_e5m2fnuz": [0x80],
     }
 
 
