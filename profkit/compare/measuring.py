@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from profkit.compare.comparison import Caveat, Comparison, Settled, Tensor, Tolerance
 from profkit.compare.element_distance import number_kind
-from profkit.compare.layouts import SAME_VALUES, Layout, recognised_layout
+from profkit.compare.layouts import Layout, recognised_layout
 from profkit.compare.metrics import Metrics, measure
 from profkit.compare.precision import coarser, precision_of
 from profkit.compare.statistics_gap import Statistics, digest_of, gap_between, statistics_of
@@ -110,15 +110,14 @@ def _by_values(a: Tensor, b: Tensor, x: AnyArray, y: AnyArray, pair: PairToMeasu
 
     if _without_ones(x.shape) != _without_ones(y.shape):
         layout = recognised_layout(x, y)
-        metrics = measured(layout.restored) if layout else None
-        if layout is None or metrics is None or not metrics.rel_l2 <= SAME_VALUES:
+        if layout is None:
             reason = f"Shape {_text(x.shape)} against {_text(y.shape)}"
             if pair.by_value:
                 reason = f"{reason}: the sorted values agree, the order they are laid out in was not recognised."
                 return Comparison(a, b, settled=Settled("shape", reason))
             return Comparison(a, b, settled=Settled("shape", f"{reason}: nothing is broadcast.", diverges=True))
         caveat = Caveat("shape", f"Shape {_text(x.shape)} against {_text(y.shape)}: {layout.sentence}.")
-        return Comparison(a, b, metrics, caveat=caveat, sure=pair.sure, layout=layout.name)
+        return Comparison(a, b, measured(layout.restored), caveat=caveat, sure=pair.sure, layout=layout.name)
     metrics = measured(y.reshape(x.shape))
     layout = _other_axes(x, y, metrics)
     remark = f"{layout.sentence}: the same values in other places." if layout else ""
