@@ -33,6 +33,9 @@ _MARKS = {
     "dtype": (_PURPLE, "s"),
     "shape": (_PURPLE, "^"),
 }
+# What lies beyond is drawn at the edge: an axis of 600 decades shows nothing.
+_DRAWN_ERRORS = 1e-20, 1e6
+_DRAWN_VALUES = 1e-40, 1e40
 _NAMED_AT_MOST = 24
 _LONGEST_NAME = 34
 _SETTINGS: dict[Any, Any] = {
@@ -70,6 +73,7 @@ def error_against_depth(parity: pd.DataFrame, form: str) -> bytes:
     """
     rows = _along_the_network(parity)
     error = rows["rel_l2"].to_numpy(dtype=np.float64)
+    error = np.where(error > 0, error.clip(*_DRAWN_ERRORS), error)
     positive = error[np.isfinite(error) & (error > 0)]
     bottom = _decade_below(positive.min() if len(positive) else 1e-8)
     top = _decade_below(positive.max() if len(positive) else 1e-7) * 100
@@ -114,7 +118,7 @@ def value_ranges(parity: pd.DataFrame, form: str) -> bytes:
         for side, colour, marker, width in (("a", _BLUE, "o", 2.6), ("b", _ORANGE, "x", 1.0)):
             for figure_name, style, words in (("peak", "-", "largest"), ("rms", ":", "root mean square")):
                 values = rows[f"{figure_name}_{side}"].to_numpy(dtype=np.float64)
-                values = np.where(values > 0, values, np.nan)
+                values = np.where(values > 0, values.clip(*_DRAWN_VALUES), np.nan)
                 label = f"{words}, {side.upper()}"
                 axes.plot(
                     places,
