@@ -144,7 +144,7 @@ def main() -> None:
     rows = [
         [
             name,
-            f"{one.cpu_s:.2f}" if one.exit_code == 0 else f"failed: {one.output[:80]}",
+            f"{one.cpu_s:.2f}" if one.exit_code == 0 else f"{one.cpu_s:.2f}, then failed: {one.output[:60]}",
             f"{one.wall_s:.2f}",
             f"{one.peak_mib:.0f}",
             f"{one.cpu_s / plain.cpu_s:.2f}",

@@ -89,7 +89,8 @@ def _at(values: AnyArray, places: NDArray[np.int64]) -> AnyArray:
 def _agree(x: AnyArray, y: AnyArray) -> bool:
     """Say whether most values stand beside their like: zeros prove nothing, and a fault may be among the others."""
     kept = np.isfinite(x) & np.isfinite(y) & ((x != 0) | (y != 0))
-    if np.count_nonzero(kept) <= max(_DISTINCT_VALUES, np.count_nonzero(~np.isfinite(x))):
+    non_finite = int(np.count_nonzero(~np.isfinite(x)))
+    if int(np.count_nonzero(kept)) <= max(_DISTINCT_VALUES, non_finite):
         return False
     working = np.complex128 if x.dtype.kind == "c" else np.float64
     left, right = x[kept].astype(working), y[kept].astype(working)
