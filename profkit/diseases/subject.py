@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ import pandas as pd
 from profkit.correlate.timing import side_words
 from profkit.diseases.recording import Recording, milliseconds, recording
 from profkit.run import Run
+from profkit.schema import COUNTERS
 from profkit.thresholds import thresholds
 
 Finding = dict[str, Any]
@@ -52,12 +53,14 @@ class Subject:
         ref: The reference's recording; None to judge the run by itself.
         alignment: Frame of schema.ALIGNMENT; empty without a reference.
         units: Frame of `slow.judged_units`; None without a reference.
+        counters: Frame of schema.COUNTERS of the run; empty if none were recorded or read.
     """
 
     run: Recording
     ref: Recording | None
     alignment: pd.DataFrame
     units: pd.DataFrame | None
+    counters: pd.DataFrame = field(default_factory=COUNTERS.empty)
 
     @cached_property
     def scale(self) -> float:
@@ -109,7 +112,9 @@ class Subject:
         return sorted({int(group) for group in own.loc[own["row"].isin(rows["ops_row"]), "group"]})
 
 
-def subject(run: Run, ref: Run | None, alignment: pd.DataFrame, units: pd.DataFrame | None) -> Subject | None:
+def subject(
+    run: Run, ref: Run | None, alignment: pd.DataFrame, units: pd.DataFrame | None, counters: pd.DataFrame | None = None
+) -> Subject | None:
     """Prepare two runs, or one by itself; None if the run has no executions."""
     words = side_words(alignment, ref) if not alignment.empty else ("ref", "run")
     named = alignment[alignment["unit"].isin(units.index[units["slow"]])] if units is not None else alignment.iloc[:0]
@@ -119,7 +124,7 @@ def subject(run: Run, ref: Run | None, alignment: pd.DataFrame, units: pd.DataFr
     ]
     if sides[1] is None:
         return None
-    return Subject(sides[1], sides[0], alignment, units)
+    return Subject(sides[1], sides[0], alignment, units, COUNTERS.empty() if counters is None else counters)
 
 
 def finding(

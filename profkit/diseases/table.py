@@ -9,6 +9,7 @@ import pandas as pd
 from profkit.diseases.ai_cpu import ai_cpu
 from profkit.diseases.communication import pipeline_bubbles, uncovered_communication
 from profkit.diseases.layout_and_cast import cast, layout
+from profkit.diseases.memory_bound import memory_bound
 from profkit.diseases.other_operators import decomposed, extra_operators
 from profkit.diseases.recomputation import recomputation
 from profkit.diseases.slow_rank import slow_rank
@@ -29,6 +30,7 @@ DISEASES: dict[str, Callable[[Subject], list[Finding]]] = {
     "communication": uncovered_communication,
     "bubble": pipeline_bubbles,
     "recompute": recomputation,
+    "memory_bound": memory_bound,
     "recompile": recompilation,
     "slow_rank": slow_rank,
     "first_step": slow_first_step,
@@ -36,7 +38,9 @@ DISEASES: dict[str, Callable[[Subject], list[Finding]]] = {
 """Kind of finding -> the function that gives findings of that kind, or none."""
 
 
-def disease_findings(run: Run, ref: Run | None, alignment: pd.DataFrame, units: pd.DataFrame | None) -> pd.DataFrame:
+def disease_findings(
+    run: Run, ref: Run | None, alignment: pd.DataFrame, units: pd.DataFrame | None, counters: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Name what makes a run slow besides single slow modules, the costliest first.
 
     Args:
@@ -44,12 +48,13 @@ def disease_findings(run: Run, ref: Run | None, alignment: pd.DataFrame, units: 
         ref: The reference; None to judge the run by itself.
         alignment: Frame of schema.ALIGNMENT; empty without a reference.
         units: Frame of `slow.judged_units`; None without a reference.
+        counters: Frame of schema.COUNTERS of the run, if they were read.
 
     Returns:
         Frame of schema.FINDINGS, rank from 0; impact_ns is what a step costs more than in the reference, or all that it
         costs without one. What is paid once (first_step) has none and comes last.
     """
-    looked_at = subject(run, ref, alignment, units)
+    looked_at = subject(run, ref, alignment, units, counters)
     if looked_at is None:
         return FINDINGS.empty()
     found = [row for disease in DISEASES.values() for row in disease(looked_at)]

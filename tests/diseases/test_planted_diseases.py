@@ -134,4 +134,5 @@ def test_what_the_reference_pays_too_is_no_disease(
 def test_every_disease_of_the_table_is_planted_here() -> None:
     planted = {"layout", "cast", "aicpu", "host_bound", "communication", "bubble", "data_waiting", "recompute"}
     planted |= {"first_step", "recompile", "slow_rank", "extra_op"}
-    assert set(DISEASES) - {"decomposed"} == planted
+    # The other two are found in recordings: test_recorded_runs.
+    assert set(DISEASES) - {"decomposed", "memory_bound"} == planted

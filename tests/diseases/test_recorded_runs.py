@@ -14,7 +14,7 @@ from profkit.correlate import align, judged_units
 from profkit.correlate.identity import identify
 from profkit.diseases import disease_findings
 from profkit.run import Run, load
-from profkit.schema import ALIGNMENT
+from profkit.schema import ALIGNMENT, COUNTERS
 
 ASCEND = Path("samples/mindspore_profiler/Ascend_msinsight/test")
 LEVEL0 = ASCEND / "data/pytorch/text/level0/rank0_ascend_pt"
@@ -70,6 +70,26 @@ def test_bubbles_are_the_point_to_point_operations_that_nothing_overlaps(shared:
     assert Decimal(step["Overlapped"]) == 0
     named = [row for row in rows if row["Type"].startswith("hcom_batchSendRecv")]
     assert _impacts(shared / LEVEL2)["bubble"] == _summed_ns(named, "Type", {"hcom_batchSendRecv_"})
+
+
+def test_memory_bound_kernels_are_those_of_kernel_details(shared: Path) -> None:
+    rows = _table(shared / LEVEL1 / "ASCEND_PROFILER_OUTPUT/kernel_details.csv")
+    run = _loaded(shared / LEVEL1)
+    source = str(run.ops.loc[run.ops["level"] == "device", "source"].iloc[0])
+    names = [name for name in rows[0] if name.endswith("mte2_ratio")]
+    values = [
+        {"rank": 0, "counter": name, "value": float(row[name]), "source": source, "row": number}
+        for number, row in enumerate(rows)
+        for name in names
+        if row[name] not in {"", "N/A"}
+    ]
+    told = {number for number in range(len(rows)) if any(v["row"] == number and v["value"] >= 0.8 for v in values)}
+    expected = sum(int(Decimal(rows[number]["Duration(us)"].strip()) * 1000) for number in told)
+    assert names
+    findings = disease_findings(run, None, ALIGNMENT.empty(), None, COUNTERS.from_rows(values)).set_index("kind")
+    assert "memory_bound" in findings.index
+    assert findings.loc["memory_bound", "impact_ns"] == expected
+    assert "memory_bound" not in _impacts(shared / LEVEL1)
 
 
 def test_the_rank_that_computes_longest_is_named(shared: Path) -> None:
