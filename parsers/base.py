@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import pandas as pd
 
@@ -91,4 +91,16 @@ class Parser(Protocol):
 
         Raises:
             UnreadableInputError: Nothing could be saved from it.
+        """
+
+
+@runtime_checkable
+class CountsKernels(Protocol):
+    """A parser of recordings that hold hardware counters of kernels: too many values to be read unasked."""
+
+    def read_counters(self, path: Path, progress: Progress) -> tuple[pd.DataFrame, list[ImportIssue]]:
+        """Give frame `counters`, and what was lost.
+
+        Raises:
+            UnreadableInputError: The table of kernels cannot be read.
         """

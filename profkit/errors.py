@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -63,3 +64,8 @@ class ImportIssue:
     source: str
     where: str
     text: str
+
+
+def has_losses(issues: Iterable[ImportIssue]) -> bool:
+    """Say whether anything was lost or refused: an issue of severity info (a repair, a cache note) costs nothing."""
+    return any(issue.severity is not Severity.INFO for issue in issues)

@@ -177,8 +177,12 @@ def read_source(found: Found, *, cache: Cache | None = None, progress: Progress 
 def _read_all(
     path: Path, discovery: Discovery, rank: int | None, cache: Cache | None, progress: Progress
 ) -> list[tuple[Parsed, Source]]:
-    """Read every recording of a rank; what others gave is let go at once, so that memory is that of one rank."""
+    """Read every recording of a rank; what others gave is let go at once, so that memory is that of one rank.
+
+    What tells no rank and has no operators of its own (an execution trace) stays with the rank it lies beside.
+    """
     kept: list[tuple[Parsed, Source]] = []
+    companions: list[tuple[Parsed, Source]] = []
     ranks: set[int] = set()
     refused: list[UnreadableInputError] = []
     for found in discovery.found:
@@ -193,6 +197,11 @@ def _read_all(
         ranks.add(source.rank)
         if rank is None or source.rank == rank:
             kept.append((parsed, source))
+        elif source.rank < 0 and not source.rows.get("ops"):
+            companions.append((parsed, source))
+    if kept and companions:
+        chosen = [source.path for _, source in kept]
+        kept += [one for one in companions if any(one[1].path.parent in path.parents for path in chosen)]
     if not kept:
         known = ", ".join(str(number) for number in sorted(ranks) if number >= 0) or "none is told by the files"
         raise ProfkitError(f"{path} has no recording of rank {rank}", f"ranks found: {known}")

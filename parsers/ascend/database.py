@@ -29,12 +29,13 @@ from profkit.parsers.ascend.database_samples import (
     read_split,
     read_steps,
 )
+from profkit.parsers.ascend.database_side_tables import read_allocations, read_api_calls, read_counters, read_links
 from profkit.parsers.ascend.layout import OUTPUT
 from profkit.parsers.ascend.run_info import RunInfo, info_files, read_run_info
 from profkit.parsers.ascend.steps import join_steps, step_at
 from profkit.parsers.base import Descriptor, Framework, Parsed, Recognition
 from profkit.progress import Progress, silent
-from profkit.schema import COMM, MEMORY, OPS, SPANS, STEPS
+from profkit.schema import ALLOCATIONS, API, COMM, COUNTERS, LINKS, MEMORY, OPS, SPANS, STEPS
 
 _SUFFIXES = (".db", ".dat", ".sqlite", ".sqlite3")
 _RECORD_NAME = re.compile(r"(?:ascend_(pytorch|mindspore)_profiler(?:_(\d{1,6}))?|msprof_\d+)")
@@ -43,7 +44,8 @@ _ANALYSIS_NAMES = ("analysis", "communication_analyzer")
 _RECORD_TABLES = frozenset({"TASK", "PYTORCH_API", "CANN_API", "COMMUNICATION_OP", "MEMORY_RECORD", "STEP_TIME"})
 _ANALYSIS_TABLES = frozenset({"StepTraceTime", "CommAnalyzerTime"})
 _READ_TABLES = _RECORD_TABLES | _ANALYSIS_TABLES | {"COMPUTE_TASK_INFO", "STRING_IDS", "CONNECTION_IDS"}
-_READ_TABLES |= {"NPU_MEM", "NPU_MODULE_MEM", "RANK_DEVICE_MAP", "CommAnalyzerBandwidth"}
+_READ_TABLES |= {"NPU_MEM", "NPU_MODULE_MEM", "RANK_DEVICE_MAP", "CommAnalyzerBandwidth", "CommAnalyzerMatrix"}
+_READ_TABLES |= {"OP_MEMORY", "TASK_PMU_INFO"}
 # Number tables, versions, and what viewers add for themselves.
 _NO_RECORDING = re.compile(r"ENUM_.*|META_DATA|.*_INFO|sqlite_.*|status_info|connectionCats|OVERLAP_ANALYSIS|_.*")
 _FEW = 1 << 16
@@ -67,8 +69,8 @@ class AscendDatabase:
         framework="unknown",
         clock="unix epoch",
         unit="ns",
-        frames=("ops", "spans", "steps", "memory", "comm"),
-        version=2,
+        frames=("ops", "spans", "steps", "memory", "allocations", "comm", "links", "api"),
+        version=3,
     )
 
     def sniff(self, path: Path) -> Recognition | None:
@@ -106,6 +108,17 @@ class AscendDatabase:
             reasons = "; ".join(issue.text for issue in issues) or "its tables are empty or those of something else"
             raise UnreadableInputError(f"{path}: no row could be read: {reasons}", "export the run as text, or again")
         return Parsed(frames, (*info.issues, *issues), reader.framework, reader.rank, info.version, facts)
+
+    def read_counters(self, path: Path, progress: Progress) -> tuple[pd.DataFrame, list[ImportIssue]]:
+        """Read the hardware counters of the kernels of a run: frame `counters`, and what was lost."""
+        files = _single(path) if path.is_file() else databases_of(path)
+        issues: list[ImportIssue] = []
+        with ExitStack() as stack:
+            record = _opened(files.record if files is not None else None, stack, issues, progress)
+            if record is None:
+                return COUNTERS.empty(), issues
+            counters = read_counters(record).assign(rank=-1, source=str(record.path))
+            return COUNTERS.build(counters), [*issues, *record.issues]
 
 
 def databases_of(directory: Path) -> _Files | None:
@@ -194,9 +207,24 @@ class _Reader:
             samples = read_memory(self._record)
             samples = samples.assign(rank=self._rank_of(samples), source=self._source["record"])
             frames["memory"] = MEMORY.build(samples.drop(columns="device"))
+            frames.update(self._side_tables(self._record))
             exact = device.loc[device["core"] == "COMMUNICATION", ["rank", "step", "name", "start_ns", "dur_ns"]]
+        if self._analysis is not None and "CommAnalyzerMatrix" in self._analysis.tables:
+            links = read_links(self._analysis)
+            frames["links"] = LINKS.build(links.assign(rank=self.rank, source=self._source["analysis"]))
         frames["steps"] = self._steps(steps)
         frames["comm"] = self._communication(exact)
+        return frames
+
+    def _side_tables(self, record: Database) -> dict[str, pd.DataFrame]:
+        source = self._source["record"]
+        frames: dict[str, pd.DataFrame] = {}
+        if "OP_MEMORY" in record.tables:
+            rows = read_allocations(record, "PTA" if self.framework == "pytorch" else "MindSpore")
+            rows = rows.assign(rank=self._rank_of(rows), source=source)
+            frames["allocations"] = ALLOCATIONS.build(rows.drop(columns="device"))
+        if "CANN_API" in record.tables:
+            frames["api"] = API.build(read_api_calls(record).assign(rank=self.rank, source=source))
         return frames
 
     def _ops(self, device: pd.DataFrame, host: HostSide, steps: pd.DataFrame) -> pd.DataFrame:

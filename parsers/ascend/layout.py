@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from profkit.parsers.ascend.run_info import info_file
+from profkit.parsers.mindspore.dataset_pipeline import files_read, pipeline_files
 
 OUTPUT = "ASCEND_PROFILER_OUTPUT"
 KERNELS, TRACE = "kernel_details.csv", "trace_view.json"
 STEP_TIMES, COMMUNICATION = "step_trace_time.csv", "communication.json"
 MEMORY_RECORD, MODULE_MEMORY, OPERATOR_MEMORY = "memory_record.csv", "npu_module_mem.csv", "operator_memory.csv"
-OP_STATISTIC = "op_statistic.csv"
+OP_STATISTIC, API_STATISTIC, L2_CACHE = "op_statistic.csv", "api_statistic.csv", "l2_cache.csv"
+STATIC_MEMORY, MATRIX, DATASET = "static_op_mem.csv", "communication_matrix.json", "dataset.csv"
 
 _READ = (
     KERNELS,
@@ -22,6 +24,11 @@ _READ = (
     MODULE_MEMORY,
     OPERATOR_MEMORY,
     OP_STATISTIC,
+    API_STATISTIC,
+    L2_CACHE,
+    STATIC_MEMORY,
+    MATRIX,
+    DATASET,
 )
 _RECORD_DATABASES = ("ascend_pytorch_profiler*.db", "ascend_mindspore_profiler*.db")
 _NAMES_TOLD = 40
@@ -63,17 +70,20 @@ def is_better_read_as_database(layout: Layout) -> bool:
 
 
 def files_in_use(layout: Layout) -> dict[str, Path]:
-    """Give the files that are read: operator_memory.csv repeats memory_record.csv, op_statistic.csv checks kernels."""
-    useless = {OPERATOR_MEMORY} if MEMORY_RECORD in layout.files else set()
-    useless |= {OP_STATISTIC} if KERNELS not in layout.files else set()
+    """Give the files that are read: op_statistic.csv and l2_cache.csv say nothing without kernels."""
+    useless = {OP_STATISTIC, L2_CACHE} if KERNELS not in layout.files else set()
     return {name: path for name, path in layout.files.items() if name not in useless}
+
+
+def pipeline_of(layout: Layout) -> dict[str, Path]:
+    """Give the files of the dataset pipeline by kind; its raw records lie beside the output."""
+    return pipeline_files([layout.output, layout.run / "FRAMEWORK"])
 
 
 def unread_files(layout: Layout) -> str:
     """Name the files that are not read, because no frame has a place for them; empty if there are none."""
-    used = files_in_use(layout)
-    names = sorted(entry.name for entry in layout.output.iterdir() if entry.is_file())
-    names = [name for name in names if name not in used]
+    used = {*files_in_use(layout).values(), *files_read(pipeline_of(layout)).values()}
+    names = sorted(entry.name for entry in layout.output.iterdir() if entry.is_file() and entry not in used)
     more = f" and {len(names) - _NAMES_TOLD:,} more" if len(names) > _NAMES_TOLD else ""
     return ", ".join(names[:_NAMES_TOLD]) + more
 

@@ -21,12 +21,12 @@ from profkit.parsers.base import Framework
 from profkit.parsers.exact_time import MICROSECONDS
 from profkit.progress import Progress
 
-_KB, _MB = 1 << 10, 1 << 20
+KB, _MB = 1 << 10, 1 << 20
 _MINDSPORE_RECORD_MB = 1_024_000
 # Beyond it a float64 holds no single bytes; no device has as much.
 _MOST_BYTES = 2**53
 _NUMBER = r"^-?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?$"
-_GRAPH_ENGINE = "cann::"
+GRAPH_ENGINE = "cann::"
 _COLUMNS = ("time_ns", "component", "allocated_bytes", "reserved_bytes")
 
 
@@ -58,7 +58,7 @@ def read_memory_record(path: Path, framework: Framework, progress: Progress) -> 
 def read_module_memory(path: Path, progress: Progress) -> tuple[pd.DataFrame, CsvTable]:
     """Read npu_module_mem.csv; as read_memory_record."""
     table = read_table(path, "npu_module_mem", progress)
-    unit = _KB if any("(KB)" in cell for cell in header_of(path)) else _MB
+    unit = KB if any("(KB)" in cell for cell in header_of(path)) else _MB
     components = pc.binary_join_element_wise("module", table.texts("component"), " ")
     return _samples(table, "time", components, (None, "reserved"), unit), table
 
@@ -66,10 +66,7 @@ def read_module_memory(path: Path, progress: Progress) -> tuple[pd.DataFrame, Cs
 def read_operator_memory(path: Path, framework: Framework, progress: Progress) -> tuple[pd.DataFrame, CsvTable]:
     """Read the totals that operator_memory.csv tells at each allocation and release; as read_memory_record."""
     table = read_table(path, "operator_memory", progress)
-    names = table.texts("name")
-    allocator = {"mindspore": "MindSpore", "pytorch": "PTA"}.get(framework, "operators")
-    by_graph = pc.fill_null(pc.starts_with(names, pattern=_GRAPH_ENGINE), fill_value=False)
-    components = pc.if_else(by_graph, "GE", allocator)
+    components = allocator_of(table.texts("name"), framework)
     columns = ("allocation_allocated", "allocation_reserved"), ("release_allocated", "release_reserved")
     if framework == "mindspore" and _are_swapped(table, columns[0]):
         columns = (columns[0][1], columns[0][0]), (columns[1][1], columns[1][0])
@@ -82,8 +79,15 @@ def read_operator_memory(path: Path, framework: Framework, progress: Progress) -
     return pd.concat(parts, ignore_index=True).sort_values("time_ns", kind="stable", ignore_index=True), table
 
 
+def allocator_of(names: pa.Array, framework: Framework) -> pa.Array:
+    """Name the allocator, as memory_record.csv does, of each row of operator_memory.csv."""
+    allocator = {"mindspore": "MindSpore", "pytorch": "PTA"}.get(framework, "operators")
+    by_graph = pc.fill_null(pc.starts_with(names, pattern=GRAPH_ENGINE), fill_value=False)
+    return pc.if_else(by_graph, "GE", allocator)
+
+
 def _are_swapped(table: CsvTable, columns: tuple[str, str]) -> bool:
-    allocated, reserved = (_bytes(table, column, _MB) for column in columns)
+    allocated, reserved = (bytes_of(table, column, _MB) for column in columns)
     known = allocated.notna() & reserved.notna()
     allocated, reserved = allocated[known], reserved[known]
     return bool(known.any() and (allocated >= reserved).all() and (allocated > reserved).any())
@@ -108,8 +112,8 @@ def _samples(
         {
             "time_ns": times.ns,
             "component": pc.fill_null(components, "unknown").to_pandas().astype("category"),
-            "allocated_bytes": nothing if allocated is None else _bytes(table, allocated, unit),
-            "reserved_bytes": _bytes(table, reserved, unit),
+            "allocated_bytes": nothing if allocated is None else bytes_of(table, allocated, unit),
+            "reserved_bytes": bytes_of(table, reserved, unit),
         },
         columns=list(_COLUMNS),
     )
@@ -123,7 +127,7 @@ def _note_spreadsheet(table: CsvTable, time: str) -> None:
         table.note(Severity.DATA_LOSS, marked, "times were rounded by a spreadsheet (1.69512E+15)")
 
 
-def _bytes(table: CsvTable, column: str, unit: int) -> pd.Series[Any]:
+def bytes_of(table: CsvTable, column: str, unit: int) -> pd.Series[Any]:
     """Give a column in bytes, Int64; NA where it is absent or negative (the recorder's "unknown")."""
     texts = table.texts(column)
     plain = pc.fill_null(pc.match_substring_regex(texts, _NUMBER), fill_value=False)

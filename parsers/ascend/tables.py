@@ -90,6 +90,12 @@ def _tables() -> dict[str, Any]:
     return tomllib.loads(files("profkit.parsers.ascend").joinpath("columns.toml").read_text(encoding="utf-8"))
 
 
+def table_facts(table: str) -> dict[str, Any]:
+    """Give a table of columns.toml."""
+    facts: dict[str, Any] = _tables()[table]
+    return facts
+
+
 def columns_of_header(header: Sequence[str], table: str) -> dict[str, int] | None:
     """Give the position of each known column of a table, or None if a required one is absent.
 
@@ -134,6 +140,18 @@ def read_table(path: Path, table: str, progress: Progress) -> CsvTable:
         raise UnreadableInputError(
             f"{path}: the header lacks a column of {required}", f"give the {table}.csv that the profiler wrote"
         )
+    return read_columns(path, header, position, progress)
+
+
+def read_columns(path: Path, header: Sequence[str], position: Mapping[str, int], progress: Progress) -> CsvTable:
+    """Read chosen columns of a CSV file.
+
+    Args:
+        path: The file.
+        header: Its header, as of header_of.
+        position: Place of each column by the name it is given.
+        progress: Told which part of the file was read.
+    """
     issues = _doubled_columns(path, header, position)
     plain = plain_columns(path, len(header), list(position.values()), progress)
     if plain is not None:

@@ -1,8 +1,9 @@
 """Text output of an Ascend profiling run of MindSpore (`*_ascend_ms`) or torch_npu (`*_ascend_pt`).
 
 Read are kernel_details.csv (device kernels), trace_view.json (host operators, steps, launches), step_trace_time.csv,
-communication.json and the memory tables, each on its own: a run that lost one of them gives the rest, and an issue.
-op_statistic.csv serves to check the kernels; the files that no frame has a place for are named in the facts. A
+communication.json with its matrix, api_statistic.csv, the memory tables and those of the dataset pipeline, each on its
+own: a run that lost one of them gives the rest, and an issue. op_statistic.csv serves to check the kernels, counters of
+kernels are read on request; the files that no frame has a place for are named in the facts. A
 directory is known by what it holds; its name decides nothing but the framework, and only where the files do not tell
 it. Databases beside text files repeat them and are not read.
 """
@@ -20,6 +21,7 @@ from profkit.errors import ImportIssue, Severity, UnreadableInputError
 from profkit.frame_spec import concatenate
 from profkit.parsers.ascend.communication import read_communication
 from profkit.parsers.ascend.completeness import check_kernels, check_steps
+from profkit.parsers.ascend.kernel_counters import counter_columns, read_counters
 from profkit.parsers.ascend.kernels import Kernels, read_kernels, type_of_kernel
 from profkit.parsers.ascend.layout import (
     COMMUNICATION,
@@ -31,15 +33,16 @@ from profkit.parsers.ascend.layout import (
     STEP_TIMES,
     TRACE,
     Layout,
-    files_in_use,
     is_better_read_as_database,
     layout_of,
+    pipeline_of,
     raw_records,
     unread_files,
     why_nothing,
 )
 from profkit.parsers.ascend.memory import read_memory_record, read_module_memory, read_operator_memory
 from profkit.parsers.ascend.run_info import RunInfo, info_files, read_run_info
+from profkit.parsers.ascend.side_tables import read_side_tables
 from profkit.parsers.ascend.statistics_check import check_counts
 from profkit.parsers.ascend.steps import join_steps, read_step_times, step_at
 from profkit.parsers.ascend.tables import CsvTable, columns_of_header, header_of
@@ -74,8 +77,8 @@ class AscendTextProfile:
         framework="unknown",
         clock="unix epoch",
         unit="us with 3 decimals",
-        frames=("ops", "spans", "steps", "memory", "comm"),
-        version=3,
+        frames=("ops", "spans", "steps", "memory", "allocations", "comm", "links", "api", "data_pipeline"),
+        version=4,
     )
 
     def sniff(self, path: Path) -> Recognition | None:
@@ -89,7 +92,7 @@ class AscendTextProfile:
             return None
         if not layout.files:
             return Recognition("it is the directory of an Ascend profiling run", ())
-        files = [*layout.files.values(), *info_files(layout.run)]
+        files = [*layout.files.values(), *pipeline_of(layout).values(), *info_files(layout.run)]
         return Recognition(f"it holds {', '.join(sorted(layout.files))} of an Ascend profiler", tuple(sorted(files)))
 
     def read(self, path: Path, progress: Progress) -> Parsed:
@@ -108,6 +111,8 @@ class AscendTextProfile:
         _read_memory(layout, framework, found, progress)
         facts = {**info.facts, **({} if path.is_file() else _unread(layout))}
         frames = _frames(layout, found, info.rank)
+        if not path.is_file():
+            frames.update(read_side_tables(layout, framework, info.rank, found.issues, progress))
         if not any(len(frame) for frame in frames.values()):
             reasons = "; ".join(issue.text for issue in found.issues) or "the files are empty"
             raise UnreadableInputError(f"{path}: no row could be read: {reasons}", "analyse the run again")
@@ -120,15 +125,29 @@ class AscendTextProfile:
             facts=facts,
         )
 
+    def read_counters(self, path: Path, progress: Progress) -> tuple[pd.DataFrame, list[ImportIssue]]:
+        """Read the hardware counters of the kernels of a run: frame `counters`, and what was lost.
+
+        Raises:
+            UnreadableInputError: A header lacks the columns that tell the kernel.
+        """
+        layout = _lone(path) if path.is_file() else layout_of(path)
+        rank = -1 if path.is_file() else read_run_info(layout.run).rank
+        return read_counters(layout, rank, progress)
+
 
 def _unread(layout: Layout) -> dict[str, str]:
-    """Name the files and the columns of kernel_details.csv that no frame has a place for."""
+    """Name the files and the columns of kernel_details.csv that no frame has a place for, and the counters."""
     unread = {"not_read": unread_files(layout), "raw_records": raw_records(layout.run)}
     if KERNELS in layout.files:
         header = header_of(layout.files[KERNELS])
         known = columns_of_header(header, "kernel_details") or {}
-        others = (cell.strip()[:_LONGEST_NAME] for place, cell in enumerate(header) if place not in known.values())
+        counters = counter_columns(header)
+        taken = {*known.values(), *counters.values()}
+        others = (cell.strip()[:_LONGEST_NAME] for place, cell in enumerate(header) if place not in taken)
         unread["columns_not_read"] = ", ".join(list(others)[:_MOST_COLUMNS])
+        named = (counter[:_LONGEST_NAME] for counter in sorted(counters, key=lambda one: counters[one]))
+        unread["counters"] = ", ".join(list(named)[:_MOST_COLUMNS])
     return {key: text for key, text in unread.items() if text}
 
 
@@ -191,9 +210,10 @@ def _read_memory(layout: Layout, framework: Framework, found: _Found, progress: 
         MODULE_MEMORY: lambda path: read_module_memory(path, progress),
         OPERATOR_MEMORY: lambda path: read_operator_memory(path, framework, progress),
     }
-    used = files_in_use(layout)
+    # operator_memory.csv tells the totals of memory_record.csv once more.
+    useless = OPERATOR_MEMORY if MEMORY_RECORD in layout.files else None
     for name, read in readers.items():
-        samples = _attempt(layout, name, found, read) if name in used else None
+        samples = _attempt(layout, name, found, read) if name != useless else None
         if samples is not None:
             found.memory.append(samples[0].assign(source=str(layout.files[name])))
             found.issues += samples[1].issues

@@ -27,6 +27,7 @@ from profkit.errors import ImportIssue, Severity, UnreadableInputError
 from profkit.parsers.base import Descriptor, Parsed, Recognition
 from profkit.parsers.exact_time import MILLISECONDS, NANOSECONDS, exact_nanoseconds
 from profkit.parsers.mindspore.cpu_shapes import read_input_shapes
+from profkit.parsers.mindspore.dataset_pipeline import pipeline_files, read_pipeline
 from profkit.parsers.text_lines import finished_lines, note_cut
 from profkit.progress import Progress
 from profkit.schema import MEMORY, OPS
@@ -51,8 +52,8 @@ class MindSporeCpuProfile:
         framework="mindspore",
         clock="unix epoch",
         unit="ns; durations in ms",
-        frames=("ops", "memory"),
-        version=2,
+        frames=("ops", "memory", "data_pipeline"),
+        version=3,
     )
 
     def sniff(self, path: Path) -> Recognition | None:
@@ -65,6 +66,7 @@ class MindSporeCpuProfile:
             return None
         if _only(run, _TIMES) is not None:
             files = [_only(run, pattern) for pattern in (_TIMES, _DETAILS, _SHAPES, _MEMORY)]
+            files += pipeline_files([run / _OUTPUT, run / _FRAMEWORK]).values()
             return Recognition(
                 "FRAMEWORK holds the execution times of CPU operators",
                 tuple(sorted(file for file in files if file is not None)),
@@ -99,7 +101,8 @@ class MindSporeCpuProfile:
                 **_constant_columns(str(times)),
             )
         )
-        frames = {"ops": ops, "memory": _memory(run, issues)}
+        pipeline = read_pipeline(pipeline_files([run / _OUTPUT, run / _FRAMEWORK]), issues)
+        frames = {"ops": ops, "memory": _memory(run, issues), "data_pipeline": pipeline}
         return Parsed(frames=frames, issues=issues, framework="mindspore", facts={"device": "CPU"})
 
 

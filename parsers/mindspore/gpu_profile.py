@@ -28,12 +28,13 @@ from profkit.parsers.base import Descriptor, Parsed, Recognition
 from profkit.parsers.byte_stream import first_bytes
 from profkit.parsers.chrome.events import Argument, read_events
 from profkit.parsers.exact_time import MICROSECONDS, NANOSECONDS, exact_nanoseconds
+from profkit.parsers.mindspore.dataset_pipeline import files_read, pipeline_files, read_pipeline
 from profkit.parsers.mindspore.legacy_files import LegacyFiles, legacy_facts, recording_of
 from profkit.parsers.mindspore.legacy_info import read_legacy_info
 from profkit.parsers.mindspore.legacy_operators import type_of_name
 from profkit.parsers.mindspore.legacy_tables import read_table
 from profkit.progress import Progress
-from profkit.schema import OPS, STEPS
+from profkit.schema import DATA_PIPELINE, OPS, STEPS
 
 _OPERATORS, _KERNELS, _DISPLAY, _STEPS = "gpu_operators", "gpu_kernels", "gpu_timeline_display", "gpu_steps"
 _OPERATOR_LINE = re.compile(rb"^[^;\n]+;[A-Za-z]+;[0-9.]+,[0-9.eE+-]+")
@@ -55,7 +56,8 @@ class MindSporeGpuProfile:
         framework="mindspore",
         clock="unix epoch",
         unit="ns; durations in us",
-        frames=("ops", "steps"),
+        frames=("ops", "steps", "data_pipeline"),
+        version=2,
     )
 
     def sniff(self, path: Path) -> Recognition | None:
@@ -85,9 +87,14 @@ class MindSporeGpuProfile:
             raise UnreadableInputError(f"{path}: nothing could be read: {reasons}", "give the directory as written")
         steps = _steps(files, issues)
         ops = _ops(parts, steps, files, info.rank, issues)
-        names = [file.name for file in files.derived]
+        pipeline = pipeline_files([files.directory], files.number)
+        names = [file.name for file in files.derived if file not in files_read(pipeline).values()]
         return Parsed(
-            {"ops": ops, "steps": STEPS.build(steps.assign(rank=info.rank, how="recorded"))},
+            {
+                "ops": ops,
+                "steps": STEPS.build(steps.assign(rank=info.rank, how="recorded")),
+                "data_pipeline": DATA_PIPELINE.build(read_pipeline(pipeline, issues).assign(rank=info.rank)),
+            },
             tuple(issues),
             framework="mindspore",
             rank=info.rank,

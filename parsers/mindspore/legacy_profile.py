@@ -19,6 +19,7 @@ from profkit.errors import ImportIssue, Severity, UnreadableInputError
 from profkit.frame_spec import concatenate
 from profkit.parsers.base import Descriptor, Parsed, Recognition
 from profkit.parsers.byte_stream import first_bytes
+from profkit.parsers.mindspore.dataset_pipeline import files_read, pipeline_files, read_pipeline
 from profkit.parsers.mindspore.legacy_files import LegacyFiles, recording_of
 from profkit.parsers.mindspore.legacy_info import read_legacy_info
 from profkit.parsers.mindspore.legacy_operators import OperatorFacts, fact_columns, read_operator_facts
@@ -43,7 +44,7 @@ from profkit.parsers.mindspore.legacy_timeline import (
     read_timeline_data,
 )
 from profkit.progress import Progress
-from profkit.schema import COMM, OPS, STEPS
+from profkit.schema import COMM, DATA_PIPELINE, OPS, STEPS
 
 _DISPLAY, _DATA, _AVERAGES, _AI_CPU = "timeline_display", "timeline_data", "aicore_detail", "aicpu"
 _STEPS, _COMMUNICATION = "step_trace", "hccl_raw"
@@ -89,7 +90,8 @@ class MindSporeLegacyProfile:
         framework="mindspore",
         clock="start of the device, or the first operator",
         unit="ms, us and ticks of 10 ns",
-        frames=("ops", "steps", "comm"),
+        frames=("ops", "steps", "comm", "data_pipeline"),
+        version=2,
     )
 
     def sniff(self, path: Path) -> Recognition | None:
@@ -269,6 +271,8 @@ def _collective_rows(collectives: pd.DataFrame, path: Path) -> pd.DataFrame:
 
 def _frames(found: _Found, rank: int) -> dict[str, pd.DataFrame]:
     frames = {"ops": _ops(found, rank), "steps": STEPS.empty(), "comm": COMM.empty()}
+    pipeline = pipeline_files([found.files.directory], found.files.number)
+    frames["data_pipeline"] = DATA_PIPELINE.build(read_pipeline(pipeline, found.issues).assign(rank=rank))
     if found.steps is not None:
         source = str(found.files.kinds[_STEPS])
         frames["steps"] = STEPS.build(found.steps.assign(rank=rank, how="recorded", source=source))
@@ -315,11 +319,8 @@ def _era(files: LegacyFiles) -> str:
 
 def _facts(found: _Found, of_run: Mapping[str, str]) -> dict[str, str]:
     facts = {**of_run, "clock": found.clock.replace("none", "device")}
-    pipeline = found.read("dataset_pipeline", lambda path, issues: read_table(path, "dataset_pipeline", issues))
-    if pipeline is not None:
-        pairs = zip(pipeline.texts("type"), pipeline.texts("usage"), strict=True)
-        facts["dataset pipeline"] = ", ".join(f"{kind} (queue {used or 'unknown'})" for kind, used in pairs)[:200]
-    if found.files.derived:
-        names = [path.name for path in found.files.derived]
+    read = set(files_read(pipeline_files([found.files.directory], found.files.number)).values())
+    names = [path.name for path in found.files.derived if path not in read]
+    if names:
         facts["sums, not read"] = ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
     return facts

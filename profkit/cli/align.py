@@ -9,7 +9,7 @@ import click
 from profkit.cli.invocation import INPUT, Invocation, reads_inputs
 from profkit.correlate import align
 from profkit.correlate.identity import identify
-from profkit.errors import ProfkitError
+from profkit.errors import ProfkitError, has_losses
 from profkit.progress import Progress
 from profkit.run import Run, load
 
@@ -38,7 +38,7 @@ def command(*, invocation: Invocation, ref: Path, run: Path) -> int:
     counts = ", ".join(f"{count:,} of {side}" for side, count in unmatched.items()) or "none"
     invocation.say(f"{alignment['group'].nunique() - int(len(unmatched) > 0):,} groups; unmatched executions: {counts}")
     invocation.give(alignment, reading=_READING)
-    return invocation.exit_code({"issues": bool(reference.issues or judged.issues)})
+    return invocation.exit_code({"issues": has_losses([*reference.issues, *judged.issues])})
 
 
 def _with_operators(path: Path, invocation: Invocation, progress: Progress) -> Run:

@@ -9,7 +9,7 @@ import click
 from profkit.cli.invocation import INPUT, Invocation, reads_inputs
 from profkit.communication_summary import GROUPINGS, communication_rows, summarise_communication, summarise_links
 from profkit.correlate.identity import identify
-from profkit.errors import ProfkitError
+from profkit.errors import ProfkitError, has_losses
 from profkit.run import load
 
 _LINK = "link"
@@ -49,4 +49,4 @@ def command(*, invocation: Invocation, run: Path, by: str) -> int:
         invocation.give(summarise_links(rows))
     else:
         invocation.give(summarise_communication(rows, by), reading=[*GROUPINGS[by], *_MEASURES])
-    return invocation.exit_code({"issues": bool(loaded.issues)})
+    return invocation.exit_code({"issues": has_losses(loaded.issues)})

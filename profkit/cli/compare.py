@@ -10,7 +10,7 @@ import pandas as pd
 from profkit.cli.invocation import INPUT, Invocation, reads_inputs
 from profkit.compare.pairing import STRATEGIES
 from profkit.compare.paths import compare_paths, differences_to_look_at_first
-from profkit.errors import ProfkitError
+from profkit.errors import ProfkitError, has_losses
 from profkit.schema import PARITY, PARITY_STATUS
 from profkit.store import write_bytes_in_one_step
 
@@ -95,7 +95,9 @@ def command(
     for row in parity[parity["first_divergence"]].itertuples(index=False):
         invocation.say(f"first divergence: {row.name_a}: {row.reason}")
     _give(invocation, parity, _shown(parity, only, sort), figure)
-    return invocation.exit_code({"parity": bool((parity["status"] != "match").any()), "issues": bool(found.issues)})
+    return invocation.exit_code(
+        {"parity": bool((parity["status"] != "match").any()), "issues": has_losses(found.issues)}
+    )
 
 
 def _shown(parity: pd.DataFrame, only: tuple[str, ...], sort: str | None) -> pd.DataFrame:

@@ -14,13 +14,13 @@ import pandas as pd
 from profkit.cli import FAILED
 from profkit.cli.invocation import INPUT, Invocation, reads_inputs
 from profkit.discovery import Found, discover, host_of
-from profkit.errors import ImportIssue, ProfkitError, Severity
+from profkit.errors import ImportIssue, ProfkitError, Severity, has_losses
 from profkit.frame_spec import concatenate
 from profkit.parsers.recorded_metadata import read_metadata
 from profkit.parsers.registry import parser_named, parser_names
 from profkit.progress import Progress
 from profkit.run import Source, read_source
-from profkit.schema import SOURCES
+from profkit.schema import RECORDED_FRAMES, SOURCES
 from profkit.session import Session, is_session
 from profkit.sources import issue_table, source_table
 
@@ -31,10 +31,19 @@ _UNRECOGNISED_SHOWN = 5
 @click.argument("paths", type=INPUT, nargs=-1)
 @click.option("--formats", is_flag=True, help="List what profkit reads.")
 @click.option("--issues", "show_issues", is_flag=True, help="Give the import issues instead of the sources.")
+@click.option("--facts", "show_facts", is_flag=True, help="Give the facts of each recording, and what is not read.")
+@click.option("--frame", type=click.Choice(list(RECORDED_FRAMES)), help="Give the rows of this frame, as recorded.")
 @click.option("--show-metadata", is_flag=True, help="Give what the recorder noted of the run; secrets are taken out.")
 @reads_inputs()
 def command(
-    invocation: Invocation, paths: tuple[Path, ...], *, formats: bool, show_issues: bool, show_metadata: bool
+    invocation: Invocation,
+    paths: tuple[Path, ...],
+    *,
+    formats: bool,
+    show_issues: bool,
+    show_facts: bool,
+    frame: str | None,
+    show_metadata: bool,
 ) -> int:
     """What each path is: format, version, rank, host, steps, rows, issues; and why it was so judged.
 
@@ -44,6 +53,8 @@ def command(
     \b
     profkit inspect runs/
     profkit inspect trace.json.gz dump/ --issues --format json
+    profkit inspect host_1_2025_ascend_ms --facts
+    profkit inspect host_1_2025_ascend_ms --frame api -o calls_into_cann.csv
     profkit inspect trace.json.gz --show-metadata
     """
     if formats:
@@ -53,6 +64,8 @@ def command(
         raise click.UsageError("name a path, or ask for --formats")
     if show_metadata:
         return _give_metadata(paths, invocation)
+    if frame is not None:
+        return _give_frame(paths, frame, invocation)
     sources: list[Source] = []
     of_sessions: list[pd.DataFrame] = []
     with invocation.progress() as progress:
@@ -69,6 +82,9 @@ def command(
     issues = [issue for source in sources for issue in source.issues]
     if show_issues:
         invocation.give(issue_table(issues))
+    elif show_facts:
+        invocation.warn_of(issues)
+        invocation.give(_facts_of(sources))
     else:
         invocation.warn_of(issues)
         _tell_repetitions(sources, invocation)
@@ -76,7 +92,7 @@ def command(
         invocation.give(_with_hosts(table.drop(columns="side"), sources))
     if sources and all(any(issue.severity is Severity.ERROR for issue in one.issues) for one in sources):
         return FAILED
-    return invocation.exit_code({"issues": bool(issues)})
+    return invocation.exit_code({"issues": has_losses(issues)})
 
 
 def _read(found: Found, invocation: Invocation, progress: Progress) -> Source:
@@ -95,6 +111,33 @@ def _read(found: Found, invocation: Invocation, progress: Progress) -> Source:
             reason=found.claim.recognition.reason,
             issues=(issue,),
         )
+
+
+def _give_frame(paths: tuple[Path, ...], name: str, invocation: Invocation) -> int:
+    frames: list[pd.DataFrame] = []
+    issues: list[ImportIssue] = []
+    with invocation.progress() as progress:
+        for path in paths:
+            for found in discover(path).found:
+                parsed, source = read_source(found, cache=invocation.cache, progress=progress)
+                if invocation.rank in (None, source.rank):
+                    frames += [parsed.frames[name]] if name in parsed.frames else []
+                    issues += source.issues
+    rows = concatenate(RECORDED_FRAMES[name], frames)
+    if rows.empty:
+        raise ProfkitError(f"no rows of frame {name} were recorded", "`profkit inspect` tells what the paths hold")
+    invocation.warn_of(issues)
+    invocation.give(rows)
+    return invocation.exit_code({"issues": has_losses(issues)})
+
+
+def _facts_of(sources: list[Source]) -> pd.DataFrame:
+    """Give one row a fact; the number of rows of each frame is one."""
+    rows = []
+    for source in sources:
+        facts = {**{f"rows of {name}": f"{count:,}" for name, count in source.rows.items()}, **source.facts}
+        rows += [{"path": str(source.path), "fact": fact, "value": value} for fact, value in facts.items()]
+    return pd.DataFrame(rows, columns=["path", "fact", "value"], dtype="string")
 
 
 def _of_rank(sources: list[Source], invocation: Invocation) -> list[Source]:
@@ -144,7 +187,7 @@ def _give_metadata(paths: tuple[Path, ...], invocation: Invocation) -> int:
             ]
     invocation.warn_of(issues)
     invocation.give(pd.DataFrame(rows, columns=["path", "key", "value"], dtype="string"))
-    return invocation.exit_code({"issues": bool(issues)})
+    return invocation.exit_code({"issues": has_losses(issues)})
 
 
 def _leaves(value: Any, key: str) -> Iterator[tuple[str, str]]:

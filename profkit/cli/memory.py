@@ -8,7 +8,7 @@ import click
 import pandas as pd
 
 from profkit.cli.invocation import INPUT, Invocation, reads_inputs
-from profkit.errors import ProfkitError
+from profkit.errors import ProfkitError, has_losses
 from profkit.memory_summary import memory_curve, memory_peaks, summarise_allocations
 from profkit.run import load
 
@@ -53,7 +53,7 @@ def command(*, invocation: Invocation, run: Path, curve: bool, allocations: bool
     else:
         peaks = memory_peaks(loaded.memory)
         invocation.give(_that_held_any(peaks, invocation) if invocation.is_read else peaks, reading=_READING)
-    return invocation.exit_code({"issues": bool(loaded.issues)})
+    return invocation.exit_code({"issues": has_losses(loaded.issues)})
 
 
 def _that_held_any(peaks: pd.DataFrame, invocation: Invocation) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from profkit.cli.invocation import INPUT, Invocation, reads_inputs
-from profkit.errors import ProfkitError
+from profkit.errors import ProfkitError, has_losses
 from profkit.overflow import hunt_run
 from profkit.report.overflow_report import overflow_text
 from profkit.run import load
@@ -57,4 +57,4 @@ def command(*, invocation: Invocation, dump: Path, origins: bool, chain: bool, e
         invocation.give_text(text, f"{len(shown):,} rows")
     else:
         invocation.give(shown)
-    return invocation.exit_code({"overflow": bool(found.any()), "issues": bool(loaded.issues)})
+    return invocation.exit_code({"overflow": bool(found.any()), "issues": has_losses(loaded.issues)})

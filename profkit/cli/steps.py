@@ -9,7 +9,7 @@ import pandas as pd
 
 from profkit.cli.invocation import INPUT, Invocation, reads_inputs
 from profkit.correlate.identity import identify
-from profkit.errors import ProfkitError
+from profkit.errors import ProfkitError, has_losses
 from profkit.run import load
 from profkit.step_breakdown import break_down_steps
 
@@ -43,7 +43,7 @@ def command(*, invocation: Invocation, run: Path) -> int:
     invocation.warn_of(loaded.issues)
     _tell_differences(breakdown, invocation)
     invocation.give(breakdown, reading=_READING)
-    return invocation.exit_code({"issues": bool(loaded.issues)})
+    return invocation.exit_code({"issues": has_losses(loaded.issues)})
 
 
 def _tell_differences(breakdown: pd.DataFrame, invocation: Invocation) -> None:

@@ -70,7 +70,7 @@ def command(
             "slow": "slow" in kinds,
             "overflow": "overflow" in kinds,
             "parity": "parity" in kinds,
-            "issues": not session.issues.empty,
+            "issues": bool((session.issues["severity"] != "info").any()),
         }
     )
 

@@ -37,7 +37,7 @@ class Table(NamedTuple):
 RECORDINGS = Table(
     Path(__file__).with_name("expected_recordings.csv"),
     ("samples/mindspore_profiler", "samples/torch"),
-    ("ops", "spans", "steps", "memory", "comm", "nodes"),
+    ("ops", "spans", "steps", "memory", "allocations", "comm", "links", "api", "data_pipeline", "nodes"),
 )
 DUMPS = Table(
     Path(__file__).with_name("dump") / "expected_dumps.csv",

@@ -53,7 +53,9 @@ def test_a_row_has_rows_or_says_why_not() -> None:
             assert row["refusal"].startswith("it"), path
             assert not row["ops"], path
         else:
-            counts = [int(row[name] or 0) for name in ("ops", "steps", "memory", "comm", "nodes")]
+            counts = [
+                int(row[name] or 0) for name in ("ops", "steps", "memory", "comm", "links", "data_pipeline", "nodes")
+            ]
             assert any(counts) or int(row["data_loss"]) + int(row["error"]), f"{path} is empty without an issue"
 
 
