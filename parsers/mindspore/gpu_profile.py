@@ -33,6 +33,7 @@ from profkit.parsers.mindspore.legacy_files import LegacyFiles, legacy_facts, re
 from profkit.parsers.mindspore.legacy_info import read_legacy_info
 from profkit.parsers.mindspore.legacy_operators import type_of_name
 from profkit.parsers.mindspore.legacy_tables import read_table
+from profkit.parsers.text_lines import finished_lines
 from profkit.progress import Progress
 from profkit.schema import DATA_PIPELINE, OPS, STEPS
 
@@ -57,7 +58,7 @@ class MindSporeGpuProfile:
         clock="unix epoch",
         unit="ns; durations in us",
         frames=("ops", "steps", "data_pipeline"),
-        version=2,
+        version=3,
     )
 
     def sniff(self, path: Path) -> Recognition | None:
@@ -123,7 +124,7 @@ def _raw_parts(files: LegacyFiles, issues: list[ImportIssue]) -> list[pd.DataFra
 
 def _operators(path: Path, issues: list[ImportIssue]) -> pd.DataFrame:
     names, records, odd = [], [], []
-    for number, line in enumerate(_lines(path), start=1):
+    for number, line in enumerate(_lines(path, issues), start=1):
         parts = line.rsplit(";", 2)
         if len(parts) != 3:
             odd += [number] if line.strip() else []
@@ -141,7 +142,7 @@ def _operators(path: Path, issues: list[ImportIssue]) -> pd.DataFrame:
 
 def _kernels(path: Path, issues: list[ImportIssue]) -> pd.DataFrame:
     records, odd = [], []
-    for number, line in enumerate(_lines(path), start=1):
+    for number, line in enumerate(_lines(path, issues), start=1):
         parts = line.rsplit(";", 3)
         if len(parts) == 4:
             records.append(parts)
@@ -155,8 +156,9 @@ def _kernels(path: Path, issues: list[ImportIssue]) -> pd.DataFrame:
     )
 
 
-def _lines(path: Path) -> list[str]:
-    return path.read_text(encoding="utf-8", errors="replace").splitlines()
+def _lines(path: Path, issues: list[ImportIssue]) -> list[str]:
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return [line.rstrip("\r\n") for line in finished_lines(file, path, issues)]
 
 
 def _note_lines(issues: list[ImportIssue], path: Path, lines: list[int]) -> None:
@@ -238,7 +240,7 @@ def _steps(files: LegacyFiles, issues: list[ImportIssue]) -> pd.DataFrame:
     """Give step (from 1), start_ns, dur_ns and source."""
     path = files.kinds.get(_STEPS)
     rows, odd = [], []
-    for number, line in enumerate(_lines(path) if path is not None else [], start=1):
+    for number, line in enumerate(_lines(path, issues) if path is not None else [], start=1):
         points = [_POINT.match(word) for word in line.split()[:_STEP_POINTS]]
         times = [int(point["time"]) for point in points if point is not None]
         if len(times) == _STEP_POINTS and times[0] <= times[-1] < 2**63:

@@ -91,7 +91,7 @@ class MindSporeLegacyProfile:
         clock="start of the device, or the first operator",
         unit="ms, us and ticks of 10 ns",
         frames=("ops", "steps", "comm", "data_pipeline"),
-        version=2,
+        version=3,
     )
 
     def sniff(self, path: Path) -> Recognition | None:

@@ -137,7 +137,8 @@ def read_table(path: Path, table: str, issues: list[ImportIssue]) -> LegacyTable
         text = "records with another number of cells than the header were refused"
         issues.append(_issue(path, Severity.DATA_LOSS, misfits, text))
     if records and not source.ended:
-        text = "the last line has no end: the file was cut, its last record may be incomplete"
+        records[-1][-1] = ""
+        text = "the last line has no end: the file was cut, the last cell was taken as unknown"
         issues.append(ImportIssue(Severity.DATA_LOSS, str(path), f"line {lines[-1]}", text))
     names = [_split_unit(cell.strip())[0] for cell in header]
     return LegacyTable(path, names, records, np.array(lines, dtype=np.int64), *known)

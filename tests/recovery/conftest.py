@@ -18,7 +18,9 @@ Row = tuple[Hashable, ...]
 
 # Where a row came from differs between two copies of a file; a reference follows from the rows that are there.
 _LEFT_ASIDE = {"source", "row", "path", "parent", "launcher", "forward_op"}
-_FRAMES = ("ops", "spans", "steps", "memory", "comm", "tensors")
+_FRAMES = (
+    "ops", "spans", "steps", "memory", "allocations", "comm", "links", "api", "data_pipeline", "nodes", "tensors",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
