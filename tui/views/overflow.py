@@ -65,6 +65,7 @@ def _describe(row: Any) -> Content:
     text = DetailText().heading(row["op"]).verdict("role", row["role"], OVERFLOW)
     text.sentence(row["reason"])
     text.field("type", row["op_type"]).field("module", row["module"])
+    text.field("values", row["offending_input"]).field("code", row["code"])
     text.field("iteration", row["iteration"]).field("place in execution order", row["order"])
     text.heading("Elements of its outputs").field("NaN", count(row["nan"]))
     text.field("+Inf", count(row["pos_inf"])).field("-Inf", count(row["neg_inf"]))
