@@ -90,7 +90,8 @@ def hunt(
         values, none where it is a mask by intent. Empty if there are none. Where bad values come in, exactly one row is
         primary: the first of the earliest iteration whose values reach the loss or a weight, else the first. That row
         has the role unknown if the values come from outside: from a weight, a network input or what was not dumped.
-        A step whose loss scale expects its overflow has no primary row.
+        A step whose loss scale expects its overflow has no primary row. A record of the device without an operator
+        is primary where nothing else is.
     """
     tensors = tensors.reset_index(drop=True)
     beside = beside or BesideTensors()
@@ -106,6 +107,8 @@ def hunt(
     primary = _primary(walked, expected)
     code = _CodeLines(tensors, graph)
     rows = [_unjoined_row(record) for record in records.unjoined]
+    if rows and primary is None:
+        rows[0]["primary"] = True
     for step, spreading in walked:
         told = {
             **dict.fromkeys(_listed(step) if beside.overflow_only else (), _NOT_FINITE),

@@ -57,7 +57,7 @@ def test_a_record_speaks_beside_the_values(dump: Any) -> None:
 def test_a_record_without_an_operator_is_kept(dump: Any) -> None:
     clean_values(dump)
     (row,) = hunt(dump.tensors(), beside=BesideTensors(records(None))).to_dict("records")
-    assert (row["op"], row["role"], row["primary"], row["order"]) == ("task 12 stream 7", "unknown", False, -1)
+    assert (row["op"], row["role"], row["primary"], row["order"]) == ("task 12 stream 7", "unknown", True, -1)
 
 
 def test_in_a_dump_of_overflows_the_first_operator_is_the_origin(dump: Any) -> None:
