@@ -73,6 +73,11 @@ def step_table(rows: pd.DataFrame, value: str) -> pd.DataFrame:
     return matched.pivot_table(index="unit", columns=["rank", "step"], values=value, aggfunc="sum", observed=True)
 
 
+def _quartile(walls: pd.DataFrame, part: float) -> pd.Series[float]:
+    # pandas takes no quantile of a table without columns, which is what nothing aligned gives.
+    return walls.quantile(part, axis=1) if len(walls.columns) else walls.median(axis=1)
+
+
 def unit_costs(alignment: pd.DataFrame, ref: Run, run: Run) -> pd.DataFrame:
     """Give what every matched unit cost on either side.
 
@@ -92,8 +97,8 @@ def unit_costs(alignment: pd.DataFrame, ref: Run, run: Run) -> pd.DataFrame:
                 {
                     f"{name}_ns": step_table(rows, "dur_ns").median(axis=1),
                     f"{name}_wall_ns": middle,
-                    f"{name}_low_ns": walls.quantile(0.25, axis=1),
-                    f"{name}_high_ns": walls.quantile(0.75, axis=1),
+                    f"{name}_low_ns": _quartile(walls, 0.25),
+                    f"{name}_high_ns": _quartile(walls, 0.75),
                     f"{name}_steps": walls.notna().sum(axis=1),
                 }
             )
