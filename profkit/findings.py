@@ -12,7 +12,8 @@ import pandas as pd
 from profkit.schema import FINDINGS
 
 KIND_ORDER = ("overflow", "parity", "slow")
-"""What is wrong comes before what is slow: a run whose numbers are broken is not worth making faster."""
+"""What is wrong comes before what is slow: a run whose numbers are broken is not worth making faster. Diseases of the
+whole run come behind single slow modules, the costliest first."""
 
 
 def rank_findings(found: Sequence[pd.DataFrame]) -> pd.DataFrame:

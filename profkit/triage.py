@@ -23,13 +23,14 @@ from profkit.correlate import (
 )
 from profkit.correlate.identity import identify
 from profkit.diseases import disease_findings
-from profkit.errors import ProfkitError
+from profkit.errors import ImportIssue, ProfkitError
 from profkit.findings import overflow_findings, parity_findings, rank_findings
 from profkit.frame_spec import concatenate
+from profkit.kernel_counters import load_counters
 from profkit.overflow import hunt_run
 from profkit.progress import Progress, silent
 from profkit.run import Run, load
-from profkit.schema import ALIGNMENT, OVERFLOW, PARITY, SESSION_STEPS
+from profkit.schema import ALIGNMENT, COUNTERS, OVERFLOW, PARITY, SESSION_STEPS
 from profkit.session import Session
 from profkit.sources import issue_table, sides, source_table
 
@@ -80,6 +81,7 @@ def triage(
 def judge(ref: Run | None, run: Run, inputs: Inputs, progress: Progress = silent) -> Session:
     """Make the session of two runs that are loaded and identified."""
     not_judged: list[str] = []
+    counters, counter_issues = _counters(run, not_judged, progress)
     progress("aligning", run.path.name, None)
     alignment = _alignment(ref, run, not_judged, progress)
     parity = _parity(ref, run, not_judged, progress)
@@ -91,9 +93,9 @@ def judge(ref: Run | None, run: Run, inputs: Inputs, progress: Progress = silent
     found = [overflow_findings(overflow), parity_findings(parity)]
     if ref is not None and units is not None and _is_one_network(alignment, not_judged):
         found.append(slow_findings(alignment, units, across=ref.framework != run.framework))
-        found.append(disease_findings(run, ref, alignment, units))
+        found.append(disease_findings(run, ref, alignment, units, counters))
     if ref is None:
-        found.append(disease_findings(run, None, alignment, None))
+        found.append(disease_findings(run, None, alignment, None, counters))
     both = [(side, one) for side, one in (("ref", ref), ("run", run)) if one is not None]
     return Session(
         title=f"{ref.path} against {run.path}" if ref is not None else str(run.path),
@@ -110,10 +112,18 @@ def judge(ref: Run | None, run: Run, inputs: Inputs, progress: Progress = silent
             SESSION_STEPS, [SESSION_STEPS.build(one.steps.assign(side=side)[SESSION_STEPS.names]) for side, one in both]
         ),
         sources=source_table(sides(ref=ref, run=run)),
-        issues=issue_table(issue for _, one in both for issue in one.issues),
+        issues=issue_table([*(issue for _, one in both for issue in one.issues), *counter_issues]),
         sides=_side_words(ref, run),
         not_judged=tuple(not_judged),
     )
+
+
+def _counters(run: Run, not_judged: list[str], progress: Progress) -> tuple[pd.DataFrame, tuple[ImportIssue, ...]]:
+    try:
+        return load_counters(run, progress=progress)
+    except (ProfkitError, OSError) as error:
+        not_judged.append(f"memory-bound kernels were not judged: {error}")
+        return COUNTERS.empty(), ()
 
 
 def _side_words(ref: Run | None, run: Run) -> tuple[str, str]:

@@ -21,10 +21,10 @@ def memory_bound(subject: Subject) -> list[Finding]:
     loading = counters[counters["counter"].isin(_LOADING)]
     if loading.empty:
         return []
-    worst = loading.astype({"source": object}).groupby(["rank", "source", "row"])["value"].max()
+    worst = loading.astype({"source": object}).groupby(["source", "row"])["value"].max()
 
     def chosen(side: Recording) -> NDArray[np.bool_]:
-        keys = pd.MultiIndex.from_frame(side.rows[["rank", "source", "row"]].astype({"source": object}))
+        keys = pd.MultiIndex.from_frame(side.rows[["source", "row"]].astype({"source": object}))
         busy = worst.reindex(keys).to_numpy()
         return np.nan_to_num(busy) >= thresholds("memory_bound")["mte2_ratio"]
 

@@ -15,6 +15,7 @@ from profkit.correlate.identity import identify
 from profkit.diseases import disease_findings
 from profkit.run import Run, load
 from profkit.schema import ALIGNMENT, COUNTERS
+from profkit.triage import Inputs, triage
 
 ASCEND = Path("samples/mindspore_profiler/Ascend_msinsight/test")
 LEVEL0 = ASCEND / "data/pytorch/text/level0/rank0_ascend_pt"
@@ -90,6 +91,14 @@ def test_memory_bound_kernels_are_those_of_kernel_details(shared: Path) -> None:
     assert "memory_bound" in findings.index
     assert findings.loc["memory_bound", "impact_ns"] == expected
     assert "memory_bound" not in _impacts(shared / LEVEL1)
+
+
+def test_a_run_alone_is_triaged_with_its_counters(shared: Path) -> None:
+    session = triage(Inputs(run=shared / LEVEL1))
+    assert session.findings["kind"].tolist() == ["communication", "memory_bound", "layout"]
+    assert session.findings["rank"].tolist() == [1, 2, 3]
+    assert session.bridge.empty
+    assert "no reference run was given" in " ".join(session.not_judged)
 
 
 def test_the_rank_that_computes_longest_is_named(shared: Path) -> None:
