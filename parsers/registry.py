@@ -26,7 +26,7 @@ _BUILT_IN: dict[str, str] = {
     "torch-checkpoint": "profkit.parsers.checkpoint.torch_checkpoint:TorchCheckpoint",
     "safetensors": "profkit.parsers.checkpoint.safetensors_checkpoint:SafetensorsCheckpoint",
     "mindspore-checkpoint": "profkit.parsers.checkpoint.mindspore_checkpoint:MindSporeCheckpoint",
-    "npy-directory": "profkit.parsers.dump.npy_directory:NpyDirectory",
+    "saved-tensors": "profkit.parsers.dump.saved_tensors:SavedTensors",
 }
 
 _ENTRY_POINT_GROUP = "profkit.parsers"

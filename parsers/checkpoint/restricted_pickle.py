@@ -49,6 +49,12 @@ class Unread:
     name: str
 
 
+class PickledMapping(dict[Any, Any]):
+    """A mapping of a class of its own, as OrderedDict, with the names of the attributes that the pickle gives it."""
+
+    attributes: frozenset[str] = frozenset()
+
+
 Call = Callable[[GlobalName, tuple[Any, ...]], Any]
 PersistentLoad = Callable[[Any], Any]
 
@@ -226,9 +232,10 @@ class _Machine:
         return self._call(function, arguments)
 
     def build(self, _: Any) -> None:
-        """Drop the state that an object would be given: attributes of a state_dict hold no tensors."""
-        self._pop()
-        self._top()
+        """Drop the state that an object would be given, but for names: attributes of a state_dict hold no tensors."""
+        state, target = self._pop(), self._top()
+        if isinstance(target, PickledMapping) and isinstance(state, dict):
+            target.attributes = frozenset(name for name in state if isinstance(name, str))
 
     def persistent(self, _: Any) -> None:
         self._stack.append(self._persistent_load(self._pop()))

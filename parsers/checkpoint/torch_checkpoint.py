@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from profkit.errors import ImportIssue, Severity
 from profkit.parsers.base import Descriptor, Parsed, Recognition
 from profkit.parsers.checkpoint.checkpoint_rows import NamedTensor, tensor_rows
 from profkit.parsers.checkpoint.torch_file import ZIP_MAGIC, TorchFile, read_torch_file
-from profkit.parsers.dump.saved_place import place_above
-from profkit.parsers.dump.tensor_names import saved_name
+from profkit.parsers.dump.saved_file import holds_parameters, torch_issues
+from profkit.parsers.dump.saved_place import SavedPlace, place_above
+from profkit.parsers.dump.tensor_names import SavedName, saved_name
 from profkit.progress import Progress
-from profkit.safe_text import printable
 from profkit.schema import TENSORS
 
 # Suffixes that torch's own documents and training scripts give such files.
@@ -20,7 +19,6 @@ _SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".tar", ".pkl")
 # The magic number of torch.save before 1.6, as a pickle of protocol 2.
 _LEGACY_BEGINS = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 _LOOKED_AT = 1 << 12
-_UNREAD_NAMED = 3
 
 
 class TorchCheckpoint:
@@ -59,38 +57,31 @@ class TorchCheckpoint:
         progress("reading", str(path), None)
         file = read_torch_file(path)
         place = place_above(path)
-        tensors = tensor_rows(path, place, _io(file), _named(path, file)) if file.objects.tensors else TENSORS.empty()
+        own = saved_name(path.stem)
+        tensors = tensor_rows(path, place, _io(path, file, own), _named(path, file, own))
+        if file.objects.outermost == "tensor":
+            tensors["order"] = TENSORS.build(tensors.assign(order=own.order))["order"]
         facts = {"form": file.form}
         if file.objects.wrapper:
             facts["wrapper"] = file.objects.wrapper
-        return Parsed({"tensors": tensors}, _issues(path, file), framework="pytorch", rank=place.rank, facts=facts)
+        return Parsed({"tensors": tensors}, torch_issues(path, file), framework="pytorch", rank=place.rank, facts=facts)
 
 
-def _io(file: TorchFile) -> str:
-    return "parameter" if file.objects.outermost == "mapping" else "output"
+def _io(path: Path, file: TorchFile, own: SavedName) -> str:
+    """Say what the tensors are, where no directory tells; a mapping that nothing marks goes by the suffix."""
+    objects = file.objects
+    if objects.outermost == "mapping" and holds_parameters(path, objects):
+        return SavedPlace().below(path.stem).io or "parameter"
+    return "gradient" if own.gradient else SavedPlace().below(path.stem).io or "output"
 
 
-def _named(path: Path, file: TorchFile) -> Iterator[NamedTensor]:
+def _named(path: Path, file: TorchFile, own: SavedName) -> Iterator[NamedTensor]:
     """Name the tensors as the network does: without the wrapper, and those saved alone as their file."""
     objects = file.objects
     prefix = f"{objects.wrapper}." if objects.wrapper else ""
-    own = "" if objects.outermost == "mapping" else saved_name(path.stem).name
+    before = "" if objects.outermost == "mapping" else own.name
     for member, view in objects.tensors.items():
         name = member.removeprefix(prefix)
-        if own:
-            name = f"{own}.{name}" if name else own
+        if before:
+            name = f"{before}.{name}" if name else before
         yield NamedTensor(name or path.stem, member, view.dtype, view.shape)
-
-
-def _issues(path: Path, file: TorchFile) -> list[ImportIssue]:
-    issues = []
-    if not file.objects.tensors:
-        issues.append(ImportIssue(Severity.ERROR, str(path), "", "it holds no tensor"))
-    unread = file.objects.unread
-    if unread:
-        names = sorted(unread, key=lambda name: -unread[name])
-        some = printable(", ".join(name[:80] for name in names[:_UNREAD_NAMED]))
-        more = ", ..." if len(names) > _UNREAD_NAMED else ""
-        text = f"{sum(unread.values()):,} objects are no plain tensors and were not read: {some}{more}"
-        issues.append(ImportIssue(Severity.DATA_LOSS, str(path), "", text))
-    return issues

@@ -10,7 +10,14 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from profkit.parsers.checkpoint.restricted_pickle import BadPickleError, GlobalName, Source, Unread, read_pickle
+from profkit.parsers.checkpoint.restricted_pickle import (
+    BadPickleError,
+    GlobalName,
+    PickledMapping,
+    Source,
+    Unread,
+    read_pickle,
+)
 from profkit.parsers.dump.tensor_dtypes import dtype_name, element_bytes
 
 if sys.version_info >= (3, 11):
@@ -68,6 +75,7 @@ class TorchObjects:
         tensors: The tensors by their places: keys and numbers joined by dots.
         wrapper: Key of the outermost mapping that holds the network; "" if the network is not wrapped.
         outermost: What the outermost object is: "mapping", "tensor" or "list".
+        parameters: What shows that they are the parameters of a network; "" if nothing does.
         unread: Names of what was not built, by how often it was met.
         storages: The storages the pickle mentions, by key.
     """
@@ -75,6 +83,7 @@ class TorchObjects:
     tensors: dict[str, TensorView] = field(default_factory=dict)
     wrapper: str = ""
     outermost: str = "mapping"
+    parameters: str = ""
     unread: dict[str, int] = field(default_factory=dict)
     storages: dict[str, Storage] = field(default_factory=dict)
 
@@ -111,6 +120,7 @@ def read_objects(source: Source) -> TorchObjects:
         raise BadPickleError(f"it holds an object {name}, not the weights of one; objects are never built")
     _collect(outermost, objects)
     objects.wrapper = _wrapper(outermost)
+    objects.parameters = _signs_of_parameters(outermost, objects)
     return objects
 
 
@@ -142,9 +152,9 @@ def _mapping(arguments: tuple[Any, ...]) -> dict[Any, Any]:
     """Give the dict that OrderedDict([(key, value), ...]) stands for; the factory of a defaultdict is left out."""
     items = next((argument for argument in arguments if isinstance(argument, (list, tuple, dict))), ())
     if isinstance(items, dict):
-        return dict(items)
+        return PickledMapping(items)
     pairs = [item for item in items if isinstance(item, (list, tuple)) and len(item) == 2]
-    return {key: value for key, value in pairs if isinstance(key, (str, int))}
+    return PickledMapping((key, value) for key, value in pairs if isinstance(key, (str, int)))
 
 
 def _tensor(form: str, arguments: tuple[Any, ...]) -> Any:
@@ -269,4 +279,22 @@ def _wrapper(outermost: Any) -> str:
         inner = outermost.get(name)
         if isinstance(inner, dict) and any(isinstance(value, TensorView) for value in inner.values()):
             return str(name)
+    return ""
+
+
+def _signs_of_parameters(outermost: Any, objects: TorchObjects) -> str:
+    """Say what shows that a file holds a network's parameters, and not tensors that a script put into a dict."""
+    if not isinstance(outermost, dict):
+        return ""
+    if objects.wrapper:
+        return f"{objects.wrapper!r} in it holds a network"
+    for mapping in (outermost, *(value for value in outermost.values() if isinstance(value, dict))):
+        if isinstance(mapping, PickledMapping) and "_metadata" in mapping.attributes:
+            return "it is the state_dict of a module"
+        if "param_groups" in mapping:
+            return "it holds the state of an optimizer"
+    words = frozenset(_known()["parameters"]["names"])
+    named = sum(name.rpartition(".")[2] in words for name in objects.tensors)
+    if objects.tensors and 2 * named >= len(objects.tensors):
+        return f"{named:,} of its {len(objects.tensors):,} tensors are named like parameters"
     return ""

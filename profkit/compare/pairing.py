@@ -124,7 +124,8 @@ def pair(
     """
     rank = _common_numbers(a["rank"], b["rank"])
     iteration = _common_numbers(a["iteration"], b["iteration"])
-    sides = _side(a, rank[0], iteration[0]), _side(b, rank[1], iteration[1])
+    io = _common_kinds(a["io"], b["io"])
+    sides = _side(a, rank[0], iteration[0], io[0]), _side(b, rank[1], iteration[1], io[1])
     pairs = Pairs()
     if names:
         _pair_by_map(*sides, pairs, names)
@@ -142,13 +143,24 @@ def _common_numbers(a: pd.Series[int], b: pd.Series[int]) -> tuple[list[int], li
     return a.tolist(), b.tolist()
 
 
-def _side(tensors: pd.DataFrame, rank: list[int], iteration: list[int]) -> Side:
+def _common_kinds(a: pd.Series[str], b: pd.Series[str]) -> tuple[list[str], list[str]]:
+    """Give what the tensors of both sides are; where each side has only one kind, that of A for both.
+
+    Whether a file of named tensors holds outputs, gradients or parameters is often told by one side alone.
+    """
+    kinds = a.astype(str).tolist(), b.astype(str).tolist()
+    if len(set(kinds[0])) == 1 and len(set(kinds[1])) == 1:
+        return kinds[0], kinds[0][:1] * len(b)
+    return kinds
+
+
+def _side(tensors: pd.DataFrame, rank: list[int], iteration: list[int], io: list[str]) -> Side:
     rows = forward_rows(tensors)
     place = np.empty(len(rows), dtype=np.int64)
     place[rows] = np.arange(len(rows))
     names = tensors["op"].astype(str).tolist()
     return Side(
-        group=list(zip(rank, iteration, tensors["io"].astype(str), strict=True)),
+        group=list(zip(rank, iteration, io, strict=True)),
         name=names,
         canonical=[canonical_name(name) for name in names],
         slot=tensors["slot"].tolist(),

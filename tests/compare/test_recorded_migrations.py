@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from profkit.compare import compare_tensors
-from profkit.parsers.dump.npy_directory import NpyDirectory
+from profkit.parsers.dump.saved_tensors import SavedTensors
 from profkit.progress import silent
 
 CASES = [("vit", 5), ("resnet", 4), ("lstm_text", 4)]
@@ -22,7 +22,7 @@ def truth(shared: Path, net: str, case: str) -> dict[str, str]:
 
 
 def recorded(folder: Path) -> pd.DataFrame:
-    return NpyDirectory().read(folder, silent).frames["tensors"]
+    return SavedTensors().read(folder, silent).frames["tensors"]
 
 
 @pytest.mark.parametrize("part", ["", "outputs"])

@@ -12,7 +12,7 @@ import pytest
 from profkit.errors import CancelledError
 from profkit.overflow import hunt, offending_input
 from profkit.parsers.dump.mindspore_dump import MindSporeDump
-from profkit.parsers.dump.npy_directory import NpyDirectory
+from profkit.parsers.dump.saved_tensors import SavedTensors
 from profkit.progress import silent
 from profkit.schema import TENSORS
 
@@ -330,7 +330,7 @@ def test_saved_outputs_without_times_go_by_their_numbers(tmp_path: Path) -> None
         if number:
             array[0] = np.inf
         np.save(tmp_path / f"{number}_{name}.npy", array)
-    found = hunt(NpyDirectory().read(tmp_path, silent).frames["tensors"])
+    found = hunt(SavedTensors().read(tmp_path, silent).frames["tensors"])
     assert primary(found)["op"] == "blocks.1"
 
 

@@ -29,7 +29,7 @@ from profkit.parsers.ascend.steps import read_step_times
 from profkit.parsers.base import Parser
 from profkit.parsers.chrome.events import Argument, read_events
 from profkit.parsers.dump.mindspore_dump import MindSporeDump
-from profkit.parsers.dump.npy_directory import NpyDirectory
+from profkit.parsers.dump.saved_tensors import SavedTensors
 from profkit.parsers.mindspore.cpu_profile import MindSporeCpuProfile
 from profkit.parsers.mindspore.dataset_pipeline import pipeline_files, read_pipeline
 from profkit.parsers.mindspore.gpu_profile import MindSporeGpuProfile
@@ -447,7 +447,7 @@ FORMATS = {
     "activity_execute_timestamp": Format(
         _written("activity_execute_timestamp_4.txt", GPU_KERNELS), _parsed_file(MindSporeGpuProfile()), in_lines=True
     ),
-    "npy": Format(_npy, _parsed(NpyDirectory())),
+    "npy": Format(_npy, _parsed(SavedTensors())),
     "dump tensor": Format(_in_dump("ReLU*op1*.npy"), _dump_folder),
     "dump mapping.csv": Format(_in_dump("mapping.csv"), _dump_folder),
     "dump statistic.csv": Format(_in_dump("statistic.csv"), _dump_folder, in_lines=True, alone=True),

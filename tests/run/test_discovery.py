@@ -32,7 +32,7 @@ def test_a_capture_directory_is_found_part_by_part(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("hello")
     discovery = discover(tmp_path)
     assert {found.path.name: found.format for found in discovery.found} == {
-        "outputs": "npy-directory",
+        "outputs": "saved-tensors",
         "trace.json": "kineto-trace",
     }
     assert [path.name for path in discovery.unrecognised] == ["notes.txt"]

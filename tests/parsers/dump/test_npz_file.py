@@ -54,8 +54,8 @@ def test_names_in_a_tree_begin_with_the_file(tmp_path: Path) -> None:
     tensors = load(tmp_path).tensors
     assert list(zip(tensors["op"], tensors["iteration"], tensors["io"], strict=True)) == [
         ("loss", -1, "output"),
-        ("all/fc", 1, "gradient"),
-        ("all/fc", 2, "gradient"),
+        ("all.fc", 1, "gradient"),
+        ("all.fc", 2, "gradient"),
     ]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from profkit.errors import Severity, UnreadableInputError
 from profkit.parsers.base import Parsed
-from profkit.parsers.dump.npy_directory import NpyDirectory
+from profkit.parsers.dump.saved_tensors import SavedTensors
 from profkit.parsers.dump.tensor_names import saved_name
 from profkit.progress import silent
 
@@ -20,8 +20,8 @@ def save(path: Path, array: object = 1.0) -> None:
 
 
 def read(path: Path) -> Parsed:
-    assert NpyDirectory().sniff(path) is not None
-    return NpyDirectory().read(path, silent)
+    assert SavedTensors().sniff(path) is not None
+    return SavedTensors().read(path, silent)
 
 
 def tensors(path: Path) -> pd.DataFrame:
@@ -144,8 +144,8 @@ def test_what_is_not_recognised(tmp_path: Path) -> None:
     save(tmp_path / "mixed" / "below" / "a.npy")
     (tmp_path / "mixed" / "trace.json").touch()
     for path in (tmp_path / "empty", tmp_path / "text.txt", tmp_path / "mixed", tmp_path / "absent"):
-        assert NpyDirectory().sniff(path) is None
-    assert NpyDirectory().sniff(tmp_path / "mixed" / "below") is not None
+        assert SavedTensors().sniff(path) is None
+    assert SavedTensors().sniff(tmp_path / "mixed" / "below") is not None
 
 
 def test_files_beside_the_tensors_are_told(tmp_path: Path) -> None:
@@ -153,7 +153,9 @@ def test_files_beside_the_tensors_are_told(tmp_path: Path) -> None:
     (tmp_path / "trace.json").touch()
     (tmp_path / "notes.txt").touch()
     parsed = read(tmp_path)
-    assert [issue.text for issue in parsed.issues] == ["1 files beside the .npy files are no tensors and were not read"]
+    assert [issue.text for issue in parsed.issues] == [
+        "1 files beside the tensors are of other kinds and were not read"
+    ]
 
 
 @pytest.mark.parametrize("net", ["vit", "resnet", "lstm_text"])
