@@ -63,8 +63,8 @@ class FrameworkAligner:
         self._torch = torch
         self._mindspore = mindspore
         self._levels = levels
-        self._units = TorchUnits(torch)
         self._kernels = MindSporeKernels(mindspore)
+        self._units = TorchUnits(torch, with_loops="rnn" not in self._kernels.classes)
         self._phases = torch["phase"].astype(object).where(torch["phase"].notna(), "").to_numpy()
         self._launcher = torch["launcher"].to_numpy()
 
@@ -128,6 +128,7 @@ class FrameworkAligner:
                 sums={GRADIENT_SUM},
             ).adopt(owner, reasons)
         close_forks(units, kernels, owner, reasons)
+        owner = _joined_loops(units, owner)
         mindspore = Placement(kernel_rows, owner, reasons)
         torch = _torch_placement(torch_rows[np.isin(phase_of, phases)], units, mindspore)
         return _Part(torch, mindspore, len(units))
@@ -143,9 +144,16 @@ class FrameworkAligner:
         return placement
 
 
+def _joined_loops(units: Sequence[Unit], owner: Rows) -> Rows:
+    """Give kernels of the operators of one loop the number of its first unit: they share its row."""
+    first: dict[tuple[int, ...], int] = {}
+    numbers = [first.setdefault(unit.rows, number) for number, unit in enumerate(units)]
+    return np.append(numbers, -1)[owner].astype(np.int64)
+
+
 def _torch_placement(rows: Rows, units: Sequence[Unit], mindspore: Placement) -> Placement:
     """Place the outermost operators in the units they were cut into, with the surest reason of the unit's kernels."""
-    unit_of = {row: number for number, unit in enumerate(units) for row in unit.rows}
+    unit_of = {row: number for number, unit in reversed(list(enumerate(units))) for row in unit.rows}
     reasons = zip(mindspore.unit, mindspore.reason, strict=True)
     surest = {int(unit): reason for unit, reason in sorted(reasons, key=lambda its: CONFIDENCE.get(its[1], 0.0))}
     placement = Placement.unmatched(rows, PARAMETER_GRADIENT)

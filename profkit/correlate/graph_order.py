@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
+from profkit.correlate.equal_branches import own_numbers, sets_of_equals, told_apart
 from profkit.correlate.executions import ALIGNED_PHASES
-from profkit.correlate.placement import EQUAL_BRANCHES, NO_COUNTERPART, PLACE_ONLY, SHAPES_AGREE
+from profkit.correlate.placement import EQUAL_BRANCHES, NO_COUNTERPART, NUMBERED_BRANCHES, PLACE_ONLY, SHAPES_AGREE
 from profkit.correlate.segmentation import Kernels
 from profkit.correlate.tensor_shapes import SAME_COUNT, Shape
 from profkit.correlate.units import Unit
@@ -58,6 +58,10 @@ class _GraphOrder:
             unit.decomposition.variant_of(owned[number], recorded[unit.phase]) for number, unit in enumerate(units)
         ]
         self._taken: Counter[tuple[int, str]] = Counter()
+        # The units whose kernels have a scope, and the first such kernel of each.
+        self._in_scope: dict[str, dict[int, int]] = defaultdict(dict)
+        # Whether the compiler numbered repeated calls of one branch in a row.
+        self._has_loops = False
 
     def correct(self) -> None:
         """Release what a unit has no use for, let the queues decide, and place what is left nearby."""
@@ -89,7 +93,8 @@ class _GraphOrder:
     def _takers(self, queue: Queue, places: Sequence[int]) -> list[int]:
         """Give the units that take the kernels of a queue, in order and as often as they take one; [] if undecided.
 
-        Units whose tensors fit best take what most units of their kind got by order, or else an equal share each.
+        Units whose tensors fit best take what most units of their kind got by order, or else an equal share each; else
+        those that fit as well as a lower level do.
         """
         kernel, tensors, phase = queue
         fits: dict[int, float] = {}
@@ -106,17 +111,25 @@ class _GraphOrder:
         usual = {
             number: min(share, self._free(number, kernel)) for number, share in self._usual_shares(fits, places).items()
         }
-        share, rest = divmod(len(places), len(fitting))
-        equal = 0 if rest or share > min(self._free(number, kernel) for number in fitting) else share
         choices = [
             [number for number in fitting for _ in range(usual[number])],
             [number for number in fits for _ in range(usual[number])],
-            [number for number in fitting for _ in range(equal)],
+            self._equal_shares(fits, best, kernel, len(places)),
         ]
         if not all(usual[number] for number in fitting):
             # A unit whose tensors fit best got none by order: the order is wrong there.
             choices[1:] = reversed(choices[1:])
+        levels = sorted({fit for fit in fits.values() if SAME_COUNT <= fit < best}, reverse=True)
+        choices += [self._equal_shares(fits, level, kernel, len(places)) for level in levels]
         return next((takers for takers in choices if len(takers) == len(places)), [])
+
+    def _equal_shares(self, fits: dict[int, float], level: float, kernel: str, count: int) -> list[int]:
+        """Give the units that fit as well as a level in order, each as often as its equal share; [] if it is uneven."""
+        fitting = [number for number, fit in fits.items() if fit >= level]
+        share, rest = divmod(count, len(fitting))
+        if rest or not share or share > min(self._free(number, kernel) for number in fitting):
+            return []
+        return [number for number in fitting for _ in range(share)]
 
     def _usual_shares(self, numbers: Iterable[int], places: Sequence[int]) -> dict[int, int]:
         """Give how many kernels of a queue most units of each unit's kind got by order."""
@@ -131,14 +144,44 @@ class _GraphOrder:
         return _most(self._variants[number], kernel) - self._taken[number, kernel]
 
     def _follow(self, places: Sequence[int], takers: Sequence[int]) -> None:
-        ambiguous = self._beside_an_equal(takers)
-        pairs = list(zip(places, takers, strict=True))
+        sets = sets_of_equals(self._units, places, takers, by_time=True)
         told = self._told_by_companion(places, takers)
-        if ambiguous and not told:
-            told = self._told_by_number(places, takers)
-        for at, number in told or pairs:
+        reason = SHAPES_AGREE
+        if not told and (len(sets) < len(takers) or not _in_order(own_numbers(self._kernels, places))):
+            told, reason = self._told_by_scope(places, takers) or self._told_apart(places, takers), NUMBERED_BRANCHES
+        several = {number for equals in sets if len(equals) > 1 for number in equals}
+        in_time = dict(zip(places, takers, strict=True))
+        for at, number in told or in_time.items():
             self._owner[at] = number
-            self._reasons[at] = EQUAL_BRANCHES if number in ambiguous and not told else SHAPES_AGREE
+            if number not in several and in_time[at] == number:
+                self._reasons[at] = SHAPES_AGREE
+            else:
+                self._reasons[at] = reason if told else EQUAL_BRANCHES
+            self._in_scope[self._kernels.places[at][0]].setdefault(number, at)
+
+    def _told_apart(self, places: Sequence[int], takers: Sequence[int]) -> list[tuple[int, int]]:
+        """Pair by the compiler's numbers; those of the gradients of unrolled loops follow neither code nor time."""
+        backward = any(self._units[number].phase == "backward" for number in takers)
+        if backward and self._has_loops:
+            return []
+        told = told_apart(self._units, self._kernels, places, takers)
+        self._has_loops |= bool(told.pairs) and told.by_branch
+        return told.pairs
+
+    def _told_by_scope(self, places: Sequence[int], takers: Sequence[int]) -> list[tuple[int, int]]:
+        """Pair kernels with the units that took others of the same scope, in order; [] if that does not tell."""
+        by_scope: dict[str, list[int]] = defaultdict(list)
+        for at in places:
+            by_scope[self._kernels.places[at][0]].append(at)
+        if len(by_scope) == 1:
+            return []
+        pairs: list[tuple[int, int]] = []
+        for scope, kernels in by_scope.items():
+            numbers = [number for number in self._in_scope[scope] if number in takers]
+            if len(numbers) != len(kernels):
+                return []
+            pairs += zip(kernels, sorted(numbers, key=self._in_scope[scope].__getitem__), strict=True)
+        return pairs if sorted(number for _, number in pairs) == sorted(takers) else []
 
     def _told_by_companion(self, places: Sequence[int], takers: Sequence[int]) -> list[tuple[int, int]]:
         """Pair normalisations in the order of the convolutions or products they go with; [] if that does not tell."""
@@ -146,36 +189,6 @@ class _GraphOrder:
         known = [(time, number) for time, number in zip(times, takers, strict=True) if time is not None]
         in_order = [number for _, number in sorted(known)]
         return list(zip(places, in_order, strict=True)) if len(known) == len(takers) else []
-
-    def _told_by_number(self, places: Sequence[int], takers: Sequence[int]) -> list[tuple[int, int]]:
-        """Pair by the compiler's numbers, unit by unit or module by module; [] if that contradicts the times.
-
-        The calls of one module wait for each other, so its kernels must have run in the order they are paired in. The
-        backward pass is numbered in an order of its own.
-        """
-        numbers = [self._kernels.places[at] for at in places]
-        modules = [self._units[number].module for number in takers]
-        scopes = {scope for scope, _ in numbers}
-        in_forward = all(self._units[number].phase == "forward" for number in takers)
-        if len(scopes) > 1 or min(numbers)[1] < 0 or None in modules or not in_forward:
-            return []
-        by_number = [at for _, at in sorted(zip(numbers, places, strict=True))]
-        first_call = {module: at for at, module in reversed(list(enumerate(modules)))}
-        by_module = sorted(takers, key=lambda number: first_call[self._units[number].module])
-        for order in (takers, by_module):
-            pairs = list(zip(by_number, order, strict=True))
-            if self._in_time(pairs):
-                return pairs
-        return []
-
-    def _in_time(self, pairs: Sequence[tuple[int, int]]) -> bool:
-        last: dict[str | None, int] = {}
-        for at, number in pairs:
-            module = self._units[number].module
-            if last.get(module, -1) > at:
-                return False
-            last[module] = at
-        return True
 
     def _companion_time(self, number: int) -> int | None:
         """Give when the convolution or product ran whose result a unit takes (in backward: whose gradient it makes)."""
@@ -186,15 +199,6 @@ class _GraphOrder:
             return None
         times = np.flatnonzero(self._owner == companion)
         return int(times[0]) if len(times) else None
-
-    def _beside_an_equal(self, takers: Sequence[int]) -> set[int]:
-        """Give the units that follow each other with no work in between: nothing says that one waits for the other."""
-        found: set[int] = set()
-        for one, other in pairwise(sorted(set(takers))):
-            between = self._units[one + 1 : other]
-            if self._units[one].phase == self._units[other].phase and not any(unit.skip_cost for unit in between):
-                found |= {one, other}
-        return found
 
     def _place_nearby(self) -> None:
         """Give kernels that are left out to the nearest unit that knows their type and still needs one."""
@@ -221,3 +225,8 @@ class _GraphOrder:
 def _most(variant: Variant, kernel: str) -> int:
     """Give how many of a kernel a variant may need; 0 if none."""
     return max((slot.most for slot in variant if kernel in slot.kernels), default=0)
+
+
+def _in_order(numbers: dict[int, int]) -> bool:
+    """Say whether numbers, by place, grow with the places."""
+    return [*numbers.values()] == sorted(numbers.values())

@@ -16,6 +16,11 @@ from numpy.typing import NDArray
 
 _GRAPH_NAME = re.compile(r"(?:Gradients|Expand|recompute_\w+)/|Default/[^/]+-[^/]+/")
 
+# What runs in the second half of a step, by its scope.
+_LATE_SCOPE = re.compile(r"Gradients/|Default/optimizer-|Expand/_\w*(?:Backward|Grad)/")
+# From this share of the names on, running once less than the others means that a part of a step was recorded.
+_SHARE_OF_CUT_STEP = 0.02
+
 
 def runs_graph(names: pd.Series[Any]) -> bool:
     """Tell whether the names are those of an executed graph and of nothing else.
@@ -31,24 +36,41 @@ def graph_steps(names: pd.Series[Any], start: NDArray[np.int64]) -> NDArray[np.i
     """Number the executions of a graph.
 
     Most names run once a step; the k-th execution of the earliest of them begins step k. Names that run more often
-    (loops) fall into the step they lie in.
+    (loops) fall into the step they lie in. A recording that begins within a step holds the rest of it in front: those
+    executions have no step.
 
     Args:
         names: Full operator names, ordered by start.
         start: int64 (n,), ascending.
 
     Returns:
-        int32 (n,); -1 everywhere if the k-th executions do not lie apart in time.
+        int32 (n,); -1 outside whole steps, and everywhere if the k-th executions do not lie apart in time.
     """
-    codes, _ = pd.factorize(names)
+    codes, distinct = pd.factorize(names)
     counts = np.bincount(codes)
     how_often = int(np.bincount(counts).argmax())
-    once_a_step = counts[codes] == how_often
-    turn = pd.Series(codes).groupby(codes).cumcount().to_numpy()[once_a_step]
-    grouped = pd.Series(start[once_a_step]).groupby(turn)
+    turns = pd.Series(codes).groupby(codes).cumcount().to_numpy()
+    late = np.array([_LATE_SCOPE.match(str(name)) is not None for name in distinct])
+    cut = how_often - 1
+    is_rest = counts == how_often
+    if cut and (counts == cut).mean() > _SHARE_OF_CUT_STEP and late[is_rest].mean() > late[counts == cut].mean():
+        once_a_step = np.isin(counts, (cut, how_often))[codes]
+        steps = _steps_by_turn(turns - is_rest[codes], once_a_step, start, cut)
+        if steps is not None:
+            return steps
+    steps = _steps_by_turn(turns, counts[codes] == how_often, start, how_often)
+    return np.full(len(start), -1, dtype=np.int32) if steps is None else steps
+
+
+def _steps_by_turn(
+    turns: NDArray[np.int64], once_a_step: NDArray[np.bool_], start: NDArray[np.int64], steps: int
+) -> NDArray[np.int32] | None:
+    """Number by the turns of the names that run once a step; None if their turns do not lie apart in time."""
+    counted = once_a_step & (turns >= 0) & (turns < steps)
+    grouped = pd.Series(start[counted]).groupby(turns[counted])
     begins, lasts = grouped.min().to_numpy(), grouped.max().to_numpy()
     if (begins[1:] <= lasts[:-1]).any():
-        return np.full(len(start), -1, dtype=np.int32)
+        return None
     return (np.searchsorted(begins, start, side="right") - 1).astype(np.int32)
 
 

@@ -16,6 +16,7 @@ PLACE_ONLY = "in the same place, no typical kernel"
 NEIGHBOUR = "no counterpart of its own: runs next to this work"
 FORK = "adds up the gradients where a residual branch began"
 EQUAL_BRANCHES = "equal-shape branches: which of them is not recorded"
+NUMBERED_BRANCHES = "equal-shape branches: paired in the order in which the compiler numbered them"
 SAME_PARAMETER = "updates the parameter of the same number and size"
 WHOLE_UPDATE = "parameter updates as a whole"
 REPLACED = "stands in the same place instead"
@@ -31,6 +32,7 @@ CONFIDENCE = {
     SAME_PLACE: 0.85,
     SAME_PARAMETER: 0.9,
     FORK: 0.7,
+    NUMBERED_BRANCHES: 0.5,
     WHOLE_UPDATE: 0.6,
     PLACE_ONLY: 0.6,
     REPLACED: 0.5,

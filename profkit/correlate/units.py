@@ -3,6 +3,9 @@
 In forward and recompute a unit is one top-level operator with all that is nested in it. In backward it is what the
 autograd engine ran for one forward unit: the nodes of `aten::linear` (AddmmBackward0, TBackward0, ViewBackward0) are
 one unit, and so are those of a loss. Gradient accumulation has no counterpart in MindSpore and forms no unit.
+
+A recurrent layer that runs as a loop of small operators (`aten::gru` on a CPU) is cut at those: as one unit it would be
+hundreds of kernels long.
 """
 
 from __future__ import annotations
@@ -52,7 +55,7 @@ class Unit:
     """One piece of work of the PyTorch side.
 
     Attributes:
-        rows: Its top-level rows in the ops frame, in order of start.
+        rows: Its top-level rows in the ops frame, in order of start; units of one loop share theirs.
         phase: forward, backward or recompute.
         operators: Names of these rows.
         decomposition: The kernels it may become.
@@ -90,7 +93,12 @@ def top_level_rows(ops: pd.DataFrame) -> Rows:
     names = ops["name"].cat
     evaluated = names.categories.str.startswith(_EVALUATE)
     is_top = (parent < 0) | (phase != phase[parent]) | np.take(evaluated, names.codes)
-    pointer = np.where(is_top, np.arange(len(ops)), parent)
+    return _enclosing_rows(ops, is_top)
+
+
+def _enclosing_rows(ops: pd.DataFrame, stops: npt.NDArray[np.bool_]) -> Rows:
+    """Give for each host row the nearest row around it, or itself, where `stops` holds; -1 for device rows."""
+    pointer = np.where(stops, np.arange(len(ops)), ops["parent"].to_numpy())
     while True:
         further = pointer[pointer]
         if np.array_equal(further, pointer):
@@ -99,14 +107,23 @@ def top_level_rows(ops: pd.DataFrame) -> Rows:
     return np.where((ops["level"] == "host").to_numpy(), pointer, -1).astype(np.int64)
 
 
+def _loops(ops: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Mark recurrent operators that run as a loop: products stand directly in them."""
+    products = ops.loc[ops["op_class"] == "matmul", "parent"].to_numpy()
+    marked = np.zeros(len(ops), dtype=bool)
+    marked[products[products >= 0]] = True
+    return marked & (ops["op_class"] == "rnn").to_numpy()
+
+
 class TorchUnits:
     """Cuts the steps of a PyTorch run into units.
 
     Args:
         ops: Identified ops frame of a PyTorch run.
+        with_loops: Whether recurrent layers that run as a loop are cut at the operators of the loop.
     """
 
-    def __init__(self, ops: pd.DataFrame) -> None:
+    def __init__(self, ops: pd.DataFrame, *, with_loops: bool = True) -> None:
         self._names = ops["name"].astype(str).to_numpy()
         self._shapes = ops["input_shapes"].astype(object).where(ops["input_shapes"].notna(), "").to_numpy()
         self._classes = ops["op_class"].astype(object).to_numpy()
@@ -114,9 +131,11 @@ class TorchUnits:
         self._parents = ops["parent"].to_numpy()
         self._forward_op = ops["forward_op"].to_numpy()
         self.top_level = top_level_rows(ops)
-        order = np.argsort(self.top_level, kind="stable")
-        bounds = np.searchsorted(self.top_level[order], np.arange(len(ops) + 1))
-        self._nested = [order[bounds[row] : bounds[row + 1]] for row in range(len(ops))]
+        self._loop = _loops(ops) if with_loops else np.zeros(len(ops), dtype=bool)
+        in_loop = (self._parents >= 0) & self._loop[self._parents]
+        self._work = _enclosing_rows(ops, (self.top_level == np.arange(len(ops))) | in_loop)
+        self._nested = _rows_by(self._work)
+        self._within = _rows_by(np.where(in_loop, self._parents, -1))
 
     def units(self, rows: Rows, phase: str) -> list[Unit]:
         """Give the units of one phase of one step.
@@ -126,18 +145,31 @@ class TorchUnits:
             phase: The phase they run in.
         """
         if phase != "backward":
-            return [self._unit(members, phase) for members in self._with_counters(rows)]
+            return [
+                self._unit(members, phase, part)
+                for members in self._with_counters(rows)
+                for part in self._parts_of(members)
+            ]
         gathered: list[tuple[int, list[int]]] = []
         for row in map(int, rows):
             if _ACCUMULATE in self._names[row]:
                 continue
             forward = self._forward_op[row]
-            differentiated = int(self.top_level[forward]) if forward >= 0 else -1
+            differentiated = int(self._work[forward]) if forward >= 0 else -1
             if gathered and differentiated >= 0 and gathered[-1][0] == differentiated:
                 gathered[-1][1].append(row)
             else:
                 gathered.append((differentiated, [row]))
-        return [self._unit(tuple(members), phase) for _, members in gathered]
+        return [self._unit(tuple(members), phase, tuple(members)) for _, members in gathered]
+
+    def _parts_of(self, members: tuple[int, ...]) -> list[tuple[int, ...]]:
+        """Give the operators of a loop one by one, anything else as it is."""
+        if len(members) > 1 or not self._loop[members[0]]:
+            return [members]
+        parts = []
+        for row in map(int, self._within[members[0]]):
+            parts += self._parts_of((row,))
+        return parts
 
     def _with_counters(self, rows: Rows) -> Iterator[tuple[int, ...]]:
         """Give each row, a batch normalisation together with the count of batches it keeps in front of it."""
@@ -154,7 +186,7 @@ class TorchUnits:
         if counter:
             yield counter
 
-    def _unit(self, rows: tuple[int, ...], phase: str) -> Unit:
+    def _unit(self, top_rows: tuple[int, ...], phase: str, rows: tuple[int, ...]) -> Unit:
         nested = np.concatenate([self._nested[row] for row in rows])
         sums = [row for row in nested if self._names[row] == "aten::add_" and self._parents[row] in rows]
         accumulated = tuple(tensors[0] for row in sums if (tensors := shapes_of(self._shapes[row])))
@@ -167,7 +199,7 @@ class TorchUnits:
         runs_a_kernel = self._runs_a_kernel(nested)
         parts = self._decompositions(rows, phase, runs_a_kernel=runs_a_kernel)
         return Unit(
-            rows=rows,
+            rows=top_rows,
             phase=phase,
             operators=tuple(self._names[row] for row in rows),
             decomposition=united([*parts, repeated("add", len(accumulated))] if accumulated else parts),
@@ -194,7 +226,7 @@ class TorchUnits:
         else:
             kind = "backward"
             forward = [row for row in self._forward_op[list(rows)] if row >= 0]
-            whole = [self._names[self.top_level[row]] for row in forward[:1]] if runs_a_kernel else []
+            whole = [self._names[self._work[row]] for row in forward[:1]] if runs_a_kernel else []
         nested = sorted({self._names[at] for row in rows for at in self._nested[row]})
         choices = ((kind, whole), (kind, [self._names[row] for row in rows]), ("forward", nested))
         known = (self._known(*choice) for choice in choices)
@@ -202,3 +234,10 @@ class TorchUnits:
 
     def _known(self, kind: str, operators: Iterable[str]) -> list[Decomposition]:
         return [facts for name in operators if (facts := decomposition(kind, name)) is not None]
+
+
+def _rows_by(owner: Rows) -> list[Rows]:
+    """Give, for each row, the rows it owns, in order."""
+    order = np.argsort(owner, kind="stable")
+    bounds = np.searchsorted(owner[order], np.arange(len(owner) + 1))
+    return [order[bounds[row] : bounds[row + 1]] for row in range(len(owner))]

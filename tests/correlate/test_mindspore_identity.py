@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from profkit.correlate.mindspore_identity import identify_mindspore
+from profkit.correlate.mindspore_steps import graph_steps
 from profkit.run import Run, load
 from profkit.schema import OPS, SPANS
 
@@ -250,3 +251,11 @@ def test_host_operators_of_a_trace_nest() -> None:
 
 def test_an_empty_run_stays_empty() -> None:
     assert identify_mindspore(Run(Path("synthetic"), "mindspore")).ops.empty
+
+
+def test_the_rest_of_a_step_in_front_of_a_recording_has_no_step() -> None:
+    forward = [f"Default/net-Net/MatMul-op{at}" for at in range(4)]
+    backward = [f"Gradients/Default/net-Net/Grad_MatMul/MatMul-op{at}" for at in range(6)]
+    names = pd.Series([*backward[2:], *(forward + backward) * 3])
+    steps = graph_steps(names, np.arange(len(names), dtype=np.int64))
+    assert steps.tolist() == [-1] * 4 + [step for step in range(3) for _ in range(10)]

@@ -1,0 +1,43 @@
+"""Sizes and batches that both frameworks share."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+WIDTH, HEADS, SEQUENCE, WORDS, CLASSES = 32, 4, 12, 50, 10
+IMAGE, AUDIO, BATCH = 32, 64, 4
+CATEGORIES = (30, 30, 100, 7)
+LEARNING_RATE, WEIGHT_DECAY = 1e-3, 1e-2
+SEED = 7
+WARM_UP_STEPS, STEPS = 2, 3
+
+Array = NDArray[np.generic]
+
+
+def batch_of(name: str) -> tuple[tuple[Array, ...], Array]:
+    """Give inputs and target of a network; float32 and int32."""
+    random = np.random.default_rng(SEED)
+
+    def numbers(*shape: int) -> Array:
+        return random.standard_normal(shape).astype(np.float32)
+
+    def words(count: int, *shape: int) -> Array:
+        return random.integers(0, count, shape).astype(np.int32)
+
+    labels = words(CLASSES, BATCH)
+    if name == "encoder":
+        return (words(WORDS, BATCH, SEQUENCE), np.tile(np.arange(SEQUENCE, dtype=np.int32), (BATCH, 1))), labels
+    if name == "decoder":
+        mask = np.triu(np.full((SEQUENCE, SEQUENCE), -1e9, np.float32), 1)
+        angle = np.outer(np.arange(SEQUENCE), 1.0 / 10.0 ** np.linspace(0, 4, WIDTH // HEADS)).astype(np.float32)
+        return (words(WORDS, BATCH, SEQUENCE), mask, np.cos(angle), np.sin(angle)), words(WORDS, BATCH * SEQUENCE)
+    if name in ("mobile", "inception", "unet"):
+        images = numbers(BATCH, 3, IMAGE, IMAGE)
+        return (images,), numbers(BATCH, 1, IMAGE, IMAGE) if name == "unet" else labels
+    if name == "recommender":
+        categories = np.stack([words(count, 16) for count in CATEGORIES], 1)
+        return (numbers(16, 8), categories), random.integers(0, 2, 16).astype(np.float32)
+    if name in ("speech", "cells"):
+        return (numbers(BATCH, 4, AUDIO) if name == "speech" else words(WORDS, BATCH, SEQUENCE),), labels
+    raise ValueError(f"no network {name!r}")
