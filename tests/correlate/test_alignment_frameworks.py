@@ -43,7 +43,8 @@ def test_pynative_is_placed_as_labelled(shared: Path, tmp_path: Path, network: s
     assert scores["groups_within_one_step"] == 1.0
 
 
-# The two products of a GRU cell have equal shapes, and the scheduler mixes them: ms_graph of lstm_text cannot be told.
+# The two products of a GRU cell have equal shapes, and the scheduler mixes them: the backward pass of ms_graph of
+# lstm_text cannot be told.
 @pytest.mark.parametrize(
     ("network", "mode", "floors"),
     [
@@ -51,7 +52,7 @@ def test_pynative_is_placed_as_labelled(shared: Path, tmp_path: Path, network: s
         ("vit", "ms_graph_jit", (0.98, 0.98)),
         ("resnet", "ms_graph", (0.98, 0.98)),
         ("resnet", "ms_graph_jit", (0.98, 0.98)),
-        ("lstm_text", "ms_graph", (0.55, 0.15)),
+        ("lstm_text", "ms_graph", (0.97, 0.15)),
         ("lstm_text", "ms_graph_jit", (0.97, 0.97)),
     ],
 )
@@ -74,7 +75,7 @@ def test_what_cannot_be_told_is_marked(shared: Path) -> None:
     products = products[products["phase"] == "forward"]
     marked = products["reason"].astype(str).str.startswith("equal-shape branches")
     assert marked.mean() > 0.9
-    assert (products.loc[marked, "confidence"] <= 0.3).all()
+    assert (products.loc[marked, "confidence"] <= 0.5).all()
 
 
 def _forward_groups(alignment: pd.DataFrame) -> pd.DataFrame:
