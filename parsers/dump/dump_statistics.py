@@ -131,8 +131,12 @@ def _row(cells: Mapping[str, str]) -> dict[str, Any] | None:
         "digest": _digest(cells),
         "task": _count(cells, "task"),
         "device_stream": _count(cells, "device_stream"),
-        # An infinite or undefined statistic stands in `nonfinite`: NaN in these columns means not known.
-        **{name: value if math.isfinite(value) else math.nan for name, value in statistics.items()},
+        # An undefined statistic stands in `nonfinite`: NaN in these columns means not known. Extremes of Inf tell Inf
+        # from NaN; a mean or norm of Inf may be a sum that left its dtype.
+        **{
+            name: math.nan if math.isinf(value) and name not in ("max", "min") else value
+            for name, value in statistics.items()
+        },
     }
 
 

@@ -111,7 +111,8 @@ class Description(NamedTuple):
 def described(fields: Mapping[str, Any]) -> Description:
     """Give what the fields of a tensor say.
 
-    An infinite or undefined statistic stands in `nonfinite`: NaN in the others means not known.
+    An undefined statistic stands in `nonfinite`: NaN in the others means not known. Extremes of Inf are kept, as they
+    tell Inf from NaN; a mean or norm of Inf may be a sum that left its dtype.
     """
     shape = fields["shape"]
     form = _form(fields["dtype"], tuple(shape) if _is_shape(shape) else None)
@@ -124,7 +125,8 @@ def described(fields: Mapping[str, Any]) -> Description:
         layout if isinstance(layout, str) else None,
         _nonfinite(statistics) if form.may_be_nonfinite else False,
         _digest(fields.get("md5")),
-        *(math.nan if value is None or not math.isfinite(value) else value for value in statistics),
+        *(math.nan if value is None else value for value in statistics[:2]),
+        *(math.nan if value is None or math.isinf(value) else value for value in statistics[2:]),
     )
 
 

@@ -78,6 +78,7 @@ class SavedTensors:
             return Recognition(f"the directories below it hold {arrays} and nothing else", ()) if only_arrays else None
         why = _why_no_checkpoints(seen.torch_files)
         count = _counted(len(seen.torch_files), seen.torch_files[0].suffix)
+        count = count if seen.all_of_it else f"at least {count}"
         beside = f" and {arrays}" if seen.arrays_below else ""
         return Recognition(f"it holds {count}{beside} and nothing else, and {why}", ()) if why else None
 
@@ -123,6 +124,7 @@ class _Surroundings:
     arrays_below: int = 0
     torch_files: list[Path] = field(default_factory=list)
     foreign: bool = False
+    all_of_it: bool = True
 
 
 def _counted(number: int, suffix: str) -> str:
@@ -153,6 +155,7 @@ def _look_around(path: Path) -> _Surroundings:
                 else:
                     seen.foreign = seen.foreign or not _is_note(entry.name)
     seen.torch_files.sort()
+    seen.all_of_it = looked < _LOOKED_AT
     return seen
 
 

@@ -37,8 +37,8 @@ class Statistics:
 
     @property
     def known(self) -> tuple[str, ...]:
-        """Names of the statistics that are known."""
-        return tuple(name for name in _NAMES if not math.isnan(getattr(self, name)))
+        """Names of the statistics that are known and finite."""
+        return tuple(name for name in _NAMES if math.isfinite(getattr(self, name)))
 
 
 @dataclass(frozen=True)

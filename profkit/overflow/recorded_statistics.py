@@ -60,8 +60,9 @@ class RecordedStatistics:
         return nan, pos_inf, neg_inf
 
     def span(self, row: int) -> tuple[float, float]:
-        """Give the least and the largest value; NaN where not told."""
-        return self._figures["min"][row], self._figures["max"][row]
+        """Give the least and the largest value; NaN where not told, or not finite."""
+        low, high = (self._figures[name][row] for name in ("min", "max"))
+        return low if math.isfinite(low) else math.nan, high if math.isfinite(high) else math.nan
 
     def magnitude(self, row: int) -> float:
         """Give the largest magnitude; NaN if not told."""

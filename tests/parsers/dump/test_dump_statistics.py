@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +62,7 @@ EXTREMES = ("max", "min", "mean", "norm")
         ("Max Value,Min Value,L2Norm Value", "3,-1.5,7,", [3, -1.5, None, 7], [None] * 4, False),
         ("Max Value,Min Value,L2Norm Value", "nan,nan,nan,", [None] * 4, [None] * 4, True),
         ("Max Value,Min Value,L2Norm Value", "-nan,-nan,-nan,", [None] * 4, [None] * 4, True),
-        ("Max Value,Min Value,L2Norm Value", "inf,-inf,inf,", [None] * 4, [None] * 4, True),
+        ("Max Value,Min Value,L2Norm Value", "inf,-inf,inf,", [math.inf, -math.inf, None, None], [None] * 4, True),
         ("Max Value,Min Value,L2Norm Value", "-nan(ind),1,1,", [None, 1, None, 1], [None] * 4, True),
         ("Max Value,Min Value,L2Norm Value", "2,1,inf,", [2, 1, None, None], [None] * 4, None),
         ("Max Value,Min Value,L2Norm Value", "null,null,null,", [None] * 4, [None] * 4, None),
