@@ -14,10 +14,10 @@ from profkit.errors import UnknownFormatError
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("memory.raw.json.gz", gzip.compress(b"[[-1, 0, 4096, 3], [1, 1, 8, 2]]"), "PyTorch memory timeline"),
-        ("trace.json.gz", gzip.compress(b""), "is empty"),
+        ("memory.raw.json.gz", gzip.compress(b"[[-1, 0, 4096, 3], [1, 1, 8, 2]]", mtime=0), "PyTorch memory timeline"),
+        ("trace.json.gz", gzip.compress(b"", mtime=0), "is empty"),
         ("trace.json", b" \n", "is empty"),
-        ("trace.json.gz", gzip.compress(gzip.compress(b"[]")), "archive within an archive"),
+        ("trace.json.gz", gzip.compress(gzip.compress(b"[]", mtime=0), mtime=0), "archive within an archive"),
         ("profiler_info_0.json", b"{}", "description of a profiling run"),
         ("minddata_pipeline_raw_0.csv", b"op_id,op_type\n", "dataset pipeline"),
         ("aicore_intermediate_0_type.csv", b"kernel_type,total_time\n", "no executions of its own"),

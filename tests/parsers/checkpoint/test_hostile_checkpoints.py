@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import random
 import resource
 import struct
 import subprocess
@@ -397,7 +398,7 @@ def test_pieces_of_one_parameter_are_one_tensor(tmp_path: Path, packed: bool) ->
     "content",
     [
         b"\x0a\xff\xff\xff\xff\x7f" + b"x" * 100,
-        os.urandom(4096),
+        random.Random(4096).randbytes(4096),
         b"\x0a\x00" * 1000,
         parameter("w", [1 << 62, 1 << 62, 4], "Float32", b"1234"),
         parameter("w", [1] * 100, "Float32", b"1234"),
