@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from profkit.parsers.dump.array_file import AnyArray
+from profkit.parsers.dump.narrow_floats import NARROW_FLOATS
 
 Condition = Callable[[AnyArray], npt.NDArray[np.bool_]]
 """Which elements of a flat block of real numbers are meant."""
@@ -46,6 +47,8 @@ _FORMATS = {
     "bfloat16": _format("uint32", 0x7F80_0000, 0x7F7F_0000),
     "complex64": _format("uint32", 0x7F80_0000),
     "complex128": _format("uint64", 0x7FF0_0000_0000_0000),
+    # Opened as float32. Scaling puts the largest element at the largest value by intent: that is no saturation.
+    **{dtype: _format("uint32", 0x7F80_0000) for dtype in sorted(NARROW_FLOATS)},
 }
 
 

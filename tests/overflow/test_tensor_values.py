@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from profkit.overflow import tensor_values
-from profkit.overflow.tensor_values import count, digest, has_one_finite_value, looks_like_float32_half, peak_of
+from profkit.overflow.tensor_values import (
+    can_be_judged,
+    count,
+    digest,
+    has_one_finite_value,
+    looks_like_float32_half,
+    peak_of,
+)
+from profkit.parsers.dump.narrow_floats import widen_narrow_float
 
 
 @pytest.fixture(autouse=True)
@@ -86,3 +94,25 @@ def test_float32_words_read_as_float16_are_told_from_float16(monkeypatch: pytest
     true[:] = np.inf
     assert not looks_like_float32_half(true)
     assert not looks_like_float32_half(values.view(np.float16)[:4])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "nan", "inf", "largest"),
+    [
+        # Words by hand from the tables of the formats' specifications.
+        ("float8_e4m3fn", 0x7F, None, (0x7E, 448.0)),
+        ("float8_e5m2", 0x7E, 0x7C, (0x7B, 57344.0)),
+        ("float8_e4m3fnuz", 0x80, None, (0x7F, 240.0)),
+        ("float8_e5m2fnuz", 0x80, None, (0x7F, 57344.0)),
+    ],
+)
+def test_values_of_8_bit_formats_are_told_from_their_widened_form(dtype, nan, inf, largest):
+    def peak(*words):
+        return peak_of(widen_narrow_float(np.array(words, np.uint8), dtype), dtype)
+
+    word, value = largest
+    assert can_be_judged(dtype)
+    assert peak(0x01, nan).nan
+    assert peak(word, 0x01) == (False, False, False, value)
+    if inf is not None:
+        assert peak(inf, 0x01)[:2] == (False, True)
