@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from operator import attrgetter
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -23,14 +22,12 @@ from profkit.parsers.damage_log import DamageLog, Repair
 from profkit.parsers.exact_time import exact_nanoseconds, plain_decimals
 
 ABSENT = Raw(b"")
+ABSENT_NUMBER = -(2**63)
+# The numbers that int64 holds, without the one that stands for none.
+PlainNumber = Annotated[int, msgspec.Meta(gt=ABSENT_NUMBER, le=2**63 - 1)]
 _NOTHING = pa.array(["", "null"])
 _INTEGER = r"^-?[0-9]{1,18}$"
 _INT64_LIMIT = 2**63
-
-
-def field_values(structs: Sequence[msgspec.Struct], struct_type: type[msgspec.Struct]) -> dict[str, Sequence[Any]]:
-    """Give the values of each field of many structs."""
-    return {name: list(map(attrgetter(name), structs)) for name in struct_type.__struct_fields__}
 
 
 def encoded_texts(values: Sequence[int | str | None]) -> pa.DictionaryArray:
@@ -50,6 +47,13 @@ def plain_texts(values: Sequence[int | str | None]) -> pa.Array:
     if values.count(None) == len(values):
         return pa.nulls(len(values), pa.string())
     return pa.array([None if value is None else str(value) for value in values], pa.string())
+
+
+def plain_numbers(values: Sequence[int]) -> pa.Array:
+    """Give int64 of numbers that were decoded as PlainNumber; null where the key is absent."""
+    numbers = np.fromiter(values, np.int64, len(values))
+    absent = numbers == ABSENT_NUMBER
+    return pa.nulls(len(values), pa.int64()) if absent.all() else pa.array(numbers, mask=absent)
 
 
 def raw_texts(values: Sequence[Raw]) -> pa.Array:

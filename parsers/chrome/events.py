@@ -24,7 +24,9 @@ or skipped event by event and always told; a file that gives no event at all rai
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import compress
 from operator import attrgetter
@@ -40,13 +42,24 @@ from msgspec import Raw
 from numpy.typing import NDArray
 
 from profkit.errors import ImportIssue, UnreadableInputError
-from profkit.parsers.chrome.columns import ABSENT, ColumnMaker, encoded_texts, field_values, plain_texts, raw_texts
+from profkit.parsers.chrome.columns import (
+    ABSENT,
+    ABSENT_NUMBER,
+    ColumnMaker,
+    PlainNumber,
+    encoded_texts,
+    plain_numbers,
+    plain_texts,
+    raw_texts,
+)
 from profkit.parsers.chrome.windows import WINDOW_BYTES, EventWindows, Window
 from profkit.progress import Progress, silent
 
 _TEXT_COLUMNS = ("ph", "cat", "name")
 _LANE_COLUMNS = ("pid", "tid")
 _TIME_COLUMNS = {"ts": "ts_ns", "dur": "dur_ns"}
+_JUDGED_FIELDS = (*_TEXT_COLUMNS, *_LANE_COLUMNS)
+_READ_FIELDS = ("id", *_TIME_COLUMNS, "args")
 
 
 @dataclass(frozen=True)
@@ -159,8 +172,10 @@ class EventBatches:
         usual = [key for argument in arguments if not argument.beside for key in argument.keys]
         rare = [key for argument in arguments if argument.beside for key in (argument.beside, *argument.keys)]
         self._keys = tuple(dict.fromkeys([*usual, *rare]))
-        self._args_type, self._event_type = _struct_types(self._keys)
-        usual_type = _struct_types(tuple(dict.fromkeys(usual)))[1]
+        self._args_type, self._event_type = _struct_types(self._keys, frozenset())
+        texts = {key for argument in arguments if argument.kind != "int" for key in argument.keys}
+        self._numbers = frozenset(usual) - texts
+        self._usual_args_type, usual_type = _struct_types(tuple(dict.fromkeys(usual)), self._numbers)
         marks = [f'"{key}"'.encode() for key in dict.fromkeys(argument.beside for argument in arguments) if key]
         self.windows = EventWindows(
             path, self._event_type, header_keys, progress, window_bytes, usual=(usual_type, marks)
@@ -168,10 +183,16 @@ class EventBatches:
 
     def __iter__(self) -> Iterator[pa.Table]:
         any_event = any_phase = False
-        for window in self.windows:
-            any_event = any_event or bool(window.events)
-            any_phase = any_phase or any(event.ph is not None for event in window.events)
-            table = self._table(window)
+        windows = iter(self.windows)
+        while True:
+            with _garbage_collection_paused():
+                window = next(windows, None)
+                if window is None:
+                    break
+                any_event = any_event or bool(window.events)
+                any_phase = any_phase or any(event.ph is not None for event in window.events)
+                table = self._table(window)
+                del window
             if table.num_rows:
                 yield table
         if any_event and not any_phase:
@@ -189,15 +210,15 @@ class EventBatches:
         if self._phases:
             wanted = [event.ph in self._phases for event in events]
             events, numbers = list(compress(events, wanted)), numbers[wanted]
-        fields = field_values(events, self._event_type)
-        texts = {name: encoded_texts(fields[name]) for name in (*_TEXT_COLUMNS, *_LANE_COLUMNS)}
-        columns: dict[str, pa.Array] = {"row": pa.array(numbers), **texts}
+        judged = _fields(events, _JUDGED_FIELDS)
+        columns: dict[str, pa.Array] = {"row": pa.array(numbers)}
+        columns.update((name, encoded_texts(judged[name])) for name in _JUDGED_FIELDS)
         if self._choose is not None:
             chosen = self._choose(pa.table(columns))
-        if self._choose is not None and not chosen.all():
-            columns = {name: column.filter(pa.array(chosen)) for name, column in columns.items()}
-            fields = {name: list(compress(values, chosen)) for name, values in fields.items()}
-            numbers = numbers[chosen]
+            if not chosen.all():
+                columns = {name: column.filter(pa.array(chosen)) for name, column in columns.items()}
+                events, numbers = list(compress(events, chosen)), numbers[chosen]
+        fields = _fields(events, _READ_FIELDS)
         column = ColumnMaker(numbers, self.windows.damage)
         columns["id"] = plain_texts(fields["id"])
         for name, target in _TIME_COLUMNS.items():
@@ -207,31 +228,54 @@ class EventBatches:
         return pa.table(columns)
 
     def _argument_columns(self, column: ColumnMaker, args: Sequence[Any], *, rare: bool) -> dict[str, pa.Array]:
-        none = self._args_type()
+        none = (self._args_type if rare else self._usual_args_type)()
         usual = [argument for argument in self._arguments if not argument.beside]
-        found = self._columns_of(column, usual, [present or none for present in args])
+        found = self._columns_of(column, usual, [present or none for present in args], plain=not rare)
         for beside in dict.fromkeys(argument.beside for argument in self._arguments if argument.beside):
             wanted = [argument for argument in self._arguments if argument.beside == beside]
             field = f"a{self._keys.index(beside)}"
             place = [rare and present is not None and getattr(present, field) is not ABSENT for present in args]
-            columns = self._columns_of(column.of(np.array(place, dtype=bool)), wanted, list(compress(args, place)))
+            columns = self._columns_of(
+                column.of(np.array(place, dtype=bool)), wanted, list(compress(args, place)), plain=False
+            )
             found.update({name: _spread(texts, place) for name, texts in columns.items()})
         return {argument.column: found[argument.column] for argument in self._arguments}
 
     def _columns_of(
-        self, column: ColumnMaker, arguments: Sequence[Argument], args: Sequence[Any]
+        self, column: ColumnMaker, arguments: Sequence[Argument], args: Sequence[Any], *, plain: bool
     ) -> dict[str, pa.Array]:
         make: dict[str, Callable[[str, pa.Array], pa.Array]] = {
-            "int": column.integers,
+            "int": lambda name, values: values if pa.types.is_integer(values.type) else column.integers(name, values),
             "text": column.texts,
             "json": lambda _, texts: texts.dictionary_encode(),
         }
         keys = dict.fromkeys(key for argument in arguments for key in argument.keys)
-        raw = {key: raw_texts(list(map(attrgetter(f"a{self._keys.index(key)}"), args))) for key in keys}
+        fields = _fields(args, tuple(f"a{self._keys.index(key)}" for key in keys)).values()
+        read = {
+            key: plain_numbers(values) if plain and key in self._numbers else raw_texts(values)
+            for key, values in zip(keys, fields, strict=True)
+        }
         return {
-            argument.column: make[argument.kind](argument.column, _first_present([raw[key] for key in argument.keys]))
+            argument.column: make[argument.kind](argument.column, _first_present([read[key] for key in argument.keys]))
             for argument in arguments
         }
+
+
+@contextmanager
+def _garbage_collection_paused() -> Iterator[None]:
+    """Keep Python from searching for cycles: the values of a window are many and have none."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _fields(structs: Sequence[msgspec.Struct], names: tuple[str, ...]) -> dict[str, Sequence[Any]]:
+    """Give the values of some fields of many structs."""
+    return {name: list(map(attrgetter(name), structs)) for name in names}
 
 
 def _spread(values: pa.Array, place: Sequence[bool]) -> pa.Array:
@@ -248,10 +292,17 @@ def _first_present(spellings: Sequence[pa.Array]) -> pa.Array:
     return used[0] if len(used) == 1 else pc.coalesce(*used)
 
 
-def _struct_types(keys: Sequence[str]) -> tuple[type[msgspec.Struct], type[msgspec.Struct]]:
-    """Give the structs of the wanted values of args, as raw JSON, and of an event with what every recorder writes."""
+def _struct_types(keys: Sequence[str], numbers: frozenset[str]) -> tuple[type[msgspec.Struct], type[msgspec.Struct]]:
+    """Give the structs of the wanted values of args, raw JSON or plain numbers, and of an event."""
     args = msgspec.defstruct(
-        "Args", [(f"a{i}", Raw, msgspec.field(name=key, default=ABSENT)) for i, key in enumerate(keys)], gc=False
+        "Args",
+        [
+            (f"a{i}", PlainNumber, msgspec.field(name=key, default=ABSENT_NUMBER))
+            if key in numbers
+            else (f"a{i}", Raw, msgspec.field(name=key, default=ABSENT))
+            for i, key in enumerate(keys)
+        ],
+        gc=False,
     )
     text = str | None
     number_or_text = int | str | None

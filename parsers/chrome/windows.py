@@ -58,7 +58,8 @@ class EventWindows:
         header_keys: Top-level keys to keep; others (they may hold secrets of the environment) are never decoded.
         progress: Told the fraction read at each window.
         window_bytes: Plain bytes of a window.
-        usual: A type with fewer fields, decoded faster, and the texts without which an event has none of the others.
+        usual: A type with fewer fields of narrower types, decoded faster, and the texts without which an event has none
+            of the others. A window that does not fit is decoded as event_type, and so is all behind it.
 
     Attributes:
         header: The kept top-level values; complete after the iteration (keys may stand behind the events).
@@ -83,7 +84,7 @@ class EventWindows:
         self._window_bytes = window_bytes
         self._events = msgspec.json.Decoder(list[event_type])  # type: ignore[valid-type]
         usual_type, self._rare = usual or (event_type, ())
-        self._usual = msgspec.json.Decoder(list[usual_type])  # type: ignore[valid-type]
+        self._usual: Any = msgspec.json.Decoder(list[usual_type])  # type: ignore[valid-type]
         self._header_keys = tuple(header_keys)
         document = msgspec.defstruct(
             "Document",
@@ -222,11 +223,10 @@ class EventWindows:
 
     def _first_part(self, text: bytes, offset: int) -> tuple[Window, int, bool]:
         """Decode as many whole events as the text holds: the window, the bytes used up, whether the list ended."""
-        decoder = self._events if any(mark in text for mark in self._rare) else self._usual
         for cut in _last_cuts(text):
             part = b"[" + text[: cut.start() + 1] + b"]"
             try:
-                events = decoder.decode(part)
+                events = self._decoded(part)
             except DECODE_ERRORS:
                 continue
             if not is_utf8(part):
@@ -234,6 +234,17 @@ class EventWindows:
             return self._numbered(events), cut.end() - 1, False
         saved = self._salvaged(text, offset, final=False)
         return Window(saved.events, saved.numbers), saved.consumed, saved.closed
+
+    def _decoded(self, part: bytes) -> list[Any]:
+        if self._usual is not None and not any(mark in part for mark in self._rare):
+            try:
+                usual: list[Any] = self._usual.decode(part)
+            except msgspec.ValidationError:
+                self._usual = None
+            else:
+                return usual
+        events: list[Any] = self._events.decode(part)
+        return events
 
     def _salvaged(self, text: bytes, offset: int, *, final: bool) -> Salvaged:
         saved = self._salvage.walk(text, offset, self._number, final=final)
