@@ -166,7 +166,7 @@ class _Reading:
                 "level": pd.Categorical.from_codes(device.astype(np.int8), categories=pd.Index(["host", "device"])),
                 "start_ns": ops.start_ns,
                 "dur_ns": ops.dur_ns,
-                "self_ns": ops.dur_ns.copy(),
+                "self_ns": _read_only(ops.dur_ns),
                 "thread": categorical(np.where(device, -1, ops.lane), self._lane_texts(ops, device=False)),
                 "stream": categorical(np.where(device, ops.lane, -1), self._lane_texts(ops, device=True)),
                 "name": categorical(ops.name, ops.names),
@@ -308,7 +308,17 @@ def _only(column: pd.arrays.IntegerArray, rows: NDArray[np.bool_]) -> pd.arrays.
     if rows.all():
         return column
     unknown = column.isna() | ~rows
+    if unknown.all():
+        # Zeros that are never written take no memory.
+        return pd.arrays.IntegerArray(np.zeros(len(rows), np.int64), unknown)
     return pd.arrays.IntegerArray(column.to_numpy(np.int64, na_value=0), unknown)
+
+
+def _read_only(column: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Give a column that shares its memory with another one, so that neither may be written to by way of it."""
+    shared = column.view()
+    shared.flags.writeable = False
+    return shared
 
 
 def _repeated(value: _Integer, length: int) -> NDArray[_Integer]:

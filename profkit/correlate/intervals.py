@@ -60,10 +60,11 @@ class Enclosing:
     def __init__(self, start: Int64s, dur: Int64s, thread: NDArray[np.integer]) -> None:
         self._scale = _Scale(start, dur, thread)
         opens, closes = self._scale.of_intervals(start, thread)
-        self._order = np.lexsort((-closes, opens))
+        rows = _row_numbers(len(start))
+        self._order: NDArray[np.integer] = np.lexsort((-closes, opens)).astype(rows)
         self._opens, self._closes = opens[self._order], closes[self._order]
         del opens, closes
-        self._parent = np.empty(len(start), dtype=np.int64)
+        self._parent: NDArray[np.integer] = np.empty(len(start), dtype=rows)
         self._cut = np.zeros(0, dtype=np.int64)
         for first, last in _independent_parts(self._opens, self._closes):
             self._nest(first, last)
@@ -93,7 +94,7 @@ class Enclosing:
         if len(self._cut):
             end = end.copy()
             end[self._order[self._cut]] = self._scale.time_of(self._closes[self._cut])
-        return Nesting(parent, end, np.sort(self._order[self._cut]))
+        return Nesting(parent, end, np.sort(self._order[self._cut]).astype(np.int64))
 
     def innermost(self, time: Int64s, thread: NDArray[np.integer]) -> Int64s:
         """Give the row of the innermost interval that covers each point, -1 none.
@@ -169,6 +170,11 @@ class _Scale:
         return np.where(known & (place >= 0), code * self._width + place, -1)
 
 
+def _row_numbers(count: int) -> type[np.int32] | type[np.int64]:
+    """Give the narrowest dtype for row numbers: several columns of them are alive at once."""
+    return np.int32 if count <= np.iinfo(np.int32).max else np.int64
+
+
 def _independent_parts(opens: Int64s, closes: Int64s) -> list[tuple[int, int]]:
     """Split sorted intervals into ranges of bounded length, as far as nothing reaches from one into the next."""
     if len(opens) <= _ROWS_AT_ONCE:
@@ -209,7 +215,7 @@ def _ranges_of(cluster: Int64s, wanted: Int64s) -> list[tuple[int, int]]:
     return list(zip(first.tolist(), last.tolist(), strict=True))
 
 
-def _walk(opens: Int64s, closes: Int64s, parent: Int64s, first: int, last: int) -> None:
+def _walk(opens: Int64s, closes: Int64s, parent: NDArray[np.integer], first: int, last: int) -> None:
     """Nest the intervals of one cluster one after the other, cutting each at its parent's end; works in place.
 
     A loop, because where an interval is cut decides what lies in it; crossings are rare, so few clusters come here.
@@ -236,9 +242,12 @@ def self_time(dur: Int64s, parent: Int64s) -> Int64s:
         parent: int64 (n,), -1 none.
     """
     inside = np.zeros(len(dur), dtype=np.int64)
-    child = parent >= 0
-    np.add.at(inside, parent[child], dur[child])
-    return np.maximum(dur - inside, 0)
+    for first in range(0, len(dur), _ROWS_AT_ONCE):
+        part = slice(first, first + _ROWS_AT_ONCE)
+        child = parent[part] >= 0
+        np.add.at(inside, parent[part][child], dur[part][child])
+    np.subtract(dur, inside, out=inside)
+    return np.maximum(inside, 0, out=inside)
 
 
 def merge(start: Int64s, end: Int64s) -> tuple[Int64s, Int64s]:
@@ -276,10 +285,14 @@ def nearest_ancestor(parent: Int64s, marked: NDArray[np.bool_]) -> Int64s:
         parent: int64 (n,), -1 none; no cycles.
         marked: bool (n,).
     """
-    above = np.where(marked, np.arange(len(parent), dtype=np.int64), parent)
+    above = parent.astype(_row_numbers(len(parent)))
+    own = np.flatnonzero(marked)
+    above[own] = own
+    del own
+    open_rows = np.flatnonzero(above >= 0).astype(above.dtype)
     while True:
-        open_rows = np.flatnonzero(above >= 0)
         open_rows = open_rows[~marked[above[open_rows]]]
         if not len(open_rows):
-            return above
+            return above.astype(np.int64)
         above[open_rows] = above[above[open_rows]]
+        open_rows = open_rows[above[open_rows] >= 0]

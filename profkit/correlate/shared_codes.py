@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from profkit.correlate.intervals import Int64s
 
-
-def shared_codes(frames: Sequence[pd.DataFrame], columns: Sequence[str]) -> list[Int64s]:
+def shared_codes(frames: Sequence[pd.DataFrame], columns: Sequence[str]) -> list[NDArray[np.integer]]:
     """Give each frame's rows a number that is equal where all the columns are equal, in whichever frame.
 
     Args:
@@ -18,7 +17,7 @@ def shared_codes(frames: Sequence[pd.DataFrame], columns: Sequence[str]) -> list
         columns: What is compared.
 
     Returns:
-        One int64 array a frame, of its length.
+        One array a frame, of its length: int32, or int64 if there are so many combinations.
     """
     ends = np.cumsum([len(frame) for frame in frames])
     combined = np.zeros(int(ends[-1]), dtype=np.int64)
@@ -26,8 +25,11 @@ def shared_codes(frames: Sequence[pd.DataFrame], columns: Sequence[str]) -> list
         texts = [frame[column].cat.categories.astype(object) for frame in frames]
         union = pd.Index(np.concatenate([part.to_numpy() for part in texts])).unique()
         codes = [
-            np.append(union.get_indexer(part), -1)[frame[column].cat.codes]
+            np.append(union.get_indexer(part), -1).astype(np.int32)[frame[column].cat.codes]
             for part, frame in zip(texts, frames, strict=True)
         ]
-        combined = combined * (len(union) + 1) + np.concatenate(codes) + 1
-    return np.split(combined, ends[:-1])
+        combined *= len(union) + 1
+        combined += np.concatenate(codes)
+        combined += 1
+    narrow = combined.max(initial=0) <= np.iinfo(np.int32).max
+    return np.split(combined.astype(np.int32) if narrow else combined, ends[:-1])

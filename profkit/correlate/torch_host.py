@@ -55,8 +55,8 @@ class HostOperators:
     Attributes:
         rows: int64: row of each operator in `ops`.
         launches: The launches of `spans` that have a correlation number.
-        launch_thread: int64: thread of each launch, in the coding that `around` and `surroundings` take.
-        around: The operators, to be asked which is innermost at a time.
+        launch_thread: integers: thread of each launch, in the coding that `around` and `surroundings` take.
+        around: The operators, to be asked which is innermost at a time; gone after `let_go_of_intervals`.
     """
 
     def __init__(self, ops: pd.DataFrame, spans: pd.DataFrame) -> None:
@@ -75,6 +75,15 @@ class HostOperators:
         self._around_optimizer = _enclosing(optimizers, optimizer_thread)
         self._optimizer_start = optimizers["start_ns"].to_numpy()
 
+    def let_go_of_intervals(self) -> None:
+        """Free the sorted intervals, several times the memory of a column, once all that is read off them is known.
+
+        `around` and `surroundings` cannot be asked any more.
+        """
+        for known in ("parent", "crossing", "self_ns", "_here", "module_paths"):
+            getattr(self, known)
+        del self.around, self._around_module, self._around_optimizer
+
     @cached_property
     def parent(self) -> Int64s:
         """Directly enclosing operator, -1 none."""
@@ -90,7 +99,7 @@ class HostOperators:
         """Time outside the operators directly below, ns."""
         return self_time(self.around.nesting.end - self._start, self.parent)
 
-    def surroundings(self, time: Int64s, thread: Int64s) -> Surroundings:
+    def surroundings(self, time: Int64s, thread: NDArray[np.integer]) -> Surroundings:
         """Say what lies around points of time on threads (in the coding of launch_thread)."""
         module = self._around_module.innermost(time, thread)
         optimizer = self._around_optimizer.innermost(time, thread)
@@ -146,6 +155,7 @@ class HostOperators:
             )
             partner = forward_partners(*sides)
             own[backward] = np.where(partner >= 0, forward[partner], -1)
+        del sequence, number, backward, forward
         anchor = nearest_ancestor(self.parent, own >= 0)
         return np.where((anchor >= 0) & (self.phase == BACKWARD), own[anchor], -1)
 
@@ -170,7 +180,7 @@ class HostOperators:
         return module_paths(self._modules, parent, begins_anew)
 
 
-def _enclosing(frame: pd.DataFrame, thread: Int64s) -> Enclosing:
+def _enclosing(frame: pd.DataFrame, thread: NDArray[np.integer]) -> Enclosing:
     return Enclosing(frame["start_ns"].to_numpy(), frame["dur_ns"].to_numpy(), thread)
 
 

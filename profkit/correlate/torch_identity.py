@@ -34,6 +34,7 @@ def identify_torch(run: Run) -> Run:
     ops = run.ops.assign(op_class=op_classes(run.ops["op_type"]))
     host = HostOperators(ops, run.spans)
     tasks = _device_tasks(ops, host)
+    host.let_go_of_intervals()
     phase = _of_all_rows(host.phase, host, len(ops), NO_PHASE)
     module = _of_all_rows(host.module, host, len(ops), -1)
     forward = _of_all_rows(_rows(host.forward, host), host, len(ops), -1)
