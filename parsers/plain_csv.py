@@ -6,7 +6,7 @@ follows from its number. It is four times faster than a loop over records, and g
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,7 +17,9 @@ from profkit.progress import Progress
 _BLOCK_BYTES = 1 << 20
 
 
-def plain_columns(path: Path, width: int, wanted: Sequence[int], progress: Progress) -> list[pa.ChunkedArray] | None:
+def plain_columns(
+    path: Path, width: int, wanted: Sequence[int], progress: Progress, repeating: Collection[int] = ()
+) -> list[pa.ChunkedArray] | None:
     """Read some columns of a plain file.
 
     Args:
@@ -25,6 +27,7 @@ def plain_columns(path: Path, width: int, wanted: Sequence[int], progress: Progr
         width: Cells of the header.
         wanted: Places of the columns.
         progress: Told the fraction that was read.
+        repeating: Those of the columns whose cells repeat: they come dictionary-encoded.
 
     Returns:
         String columns in the order of `wanted`; None if the file is not plain.
@@ -33,13 +36,15 @@ def plain_columns(path: Path, width: int, wanted: Sequence[int], progress: Progr
     if lines is None:
         return None
     names = [str(place) for place in range(width)]
-    asked = list(dict.fromkeys(names[place] for place in wanted))
+    asked = {
+        names[place]: pa.dictionary(pa.int32(), pa.string()) if place in repeating else pa.string() for place in wanted
+    }
     try:
         reader = pa_csv.open_csv(
             path,
             pa_csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES, skip_rows=1, column_names=names),
             pa_csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=True),
-            pa_csv.ConvertOptions(column_types=dict.fromkeys(asked, pa.string()), include_columns=asked),
+            pa_csv.ConvertOptions(column_types=asked, include_columns=list(asked)),
         )
         batches = []
         size = max(path.stat().st_size, 1)
@@ -48,7 +53,7 @@ def plain_columns(path: Path, width: int, wanted: Sequence[int], progress: Progr
             progress("reading", path.name, min(number * _BLOCK_BYTES / size, 1.0))
     except pa.ArrowInvalid:
         return None
-    table = pa.Table.from_batches(batches, schema=reader.schema)
+    table = pa.Table.from_batches(batches, schema=reader.schema).unify_dictionaries()
     return [table[names[place]] for place in wanted] if table.num_rows == lines - 1 else None
 
 

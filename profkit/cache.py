@@ -25,7 +25,7 @@ from profkit.errors import ImportIssue, ProfkitError, Severity
 from profkit.file_hashes import FileHashes
 from profkit.parsers.base import Descriptor, Parsed
 from profkit.progress import Progress
-from profkit.schema import RECORDED_FRAMES, SCHEMA_VERSION
+from profkit.schema import CACHED_FRAMES, SCHEMA_VERSION
 from profkit.store import read_frame, write_frame
 
 DEFAULT_LIMIT_BYTES = 5 << 30
@@ -123,7 +123,7 @@ class Cache:
         try:
             manifest = json.loads(manifest_file.read_text(encoding="utf-8"))
             frames = {
-                name: read_frame(entry / f"{name}.parquet", RECORDED_FRAMES[name]) for name in manifest.pop("frames")
+                name: read_frame(entry / f"{name}.parquet", CACHED_FRAMES[name]) for name in manifest.pop("frames")
             }
             issues = tuple(ImportIssue(**{**i, "severity": Severity(i["severity"])}) for i in manifest.pop("issues"))
             del manifest["path"]

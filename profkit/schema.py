@@ -587,6 +587,26 @@ ISSUES = FrameSpec(
 
 SESSION_STEPS = FrameSpec("steps", (Column("side", "category", "ref or run", values=("ref", "run")), *STEPS.columns))
 
+TOTALS = FrameSpec(
+    "totals",
+    (
+        Column("level", "category", "Where the executions ran", values=("host", "device")),
+        Column("phase", "category", "Part of the training step", nullable=True, values=PHASES),
+        Column("module", "category", "Module path, dots between levels", nullable=True),
+        Column("name", "category", "Name as recorded"),
+        Column("op_type", "category", "As ops.op_type", nullable=True),
+        Column("op_class", "category", "As ops.op_class", nullable=True),
+        Column("input_shapes", "category", "As ops.input_shapes", nullable=True),
+        Column("core", "category", "As ops.core", nullable=True),
+        Column("carry_over", "bool", "As ops.carry_over"),
+        Column("count", "int64", "Executions that agree in all of these"),
+        Column("total_ns", "int64", "Sum of their durations, ns"),
+        Column("self_ns", "int64", "Sum of their self times, ns"),
+        Column("min_ns", "int64", "Shortest duration, ns"),
+        Column("max_ns", "int64", "Longest duration, ns"),
+    ),
+)
+
 RECORDED_FRAMES: Mapping[str, FrameSpec] = {
     spec.name: spec
     for spec in (
@@ -607,3 +627,6 @@ RECORDED_FRAMES: Mapping[str, FrameSpec] = {
     )
 }
 """The frames a parser may give."""
+
+CACHED_FRAMES: Mapping[str, FrameSpec] = {**RECORDED_FRAMES, TOTALS.name: TOTALS}
+"""The frames the cache may hold: what parsers give, and what is worked out from it."""

@@ -18,36 +18,37 @@ GROUPINGS: dict[str, tuple[str, ...]] = {
 }
 
 
-def choose_ops(
-    ops: pd.DataFrame, *, level: str | None = None, step: int | None = None, phase: str | None = None
-) -> pd.DataFrame:
-    """Give the ops of one level, step and phase; None takes all of them.
+def of_step(ops: pd.DataFrame, step: int) -> pd.DataFrame:
+    """Give the rows of frame `ops` that belong to one step.
 
     Raises:
         ProfkitError: The run has no such step.
     """
-    wanted = np.ones(len(ops), dtype=bool)
-    if step is not None:
-        known = sorted(int(number) for number in ops["step"].unique() if number >= 0)
-        if step not in known:
-            listed = ", ".join(map(str, known)) or "none were recorded or could be inferred"
-            raise ProfkitError(f"the run has no step {step}", f"steps: {listed}")
-        wanted &= (ops["step"] == step).to_numpy()
+    known = sorted(int(number) for number in ops["step"].unique() if number >= 0)
+    if step not in known:
+        listed = ", ".join(map(str, known)) or "none were recorded or could be inferred"
+        raise ProfkitError(f"the run has no step {step}", f"steps: {listed}")
+    return ops[ops["step"] == step]
+
+
+def choose(totals: pd.DataFrame, *, level: str | None = None, phase: str | None = None) -> pd.DataFrame:
+    """Give the totals of one level and phase; None takes all of them."""
+    wanted = np.ones(len(totals), dtype=bool)
     if level is not None:
-        wanted &= (ops["level"] == level).to_numpy()
+        wanted &= (totals["level"] == level).to_numpy()
     if phase is not None:
-        wanted &= (ops["phase"] == phase).to_numpy()
-    return ops if wanted.all() else ops[wanted]
+        wanted &= (totals["phase"] == phase).to_numpy()
+    return totals if wanted.all() else totals[wanted]
 
 
-def summarise_ops(ops: pd.DataFrame, by: str) -> pd.DataFrame:
+def summarise(totals: pd.DataFrame, by: str) -> pd.DataFrame:
     """Sum operators by one of GROUPINGS; the costliest by self time stand first.
 
     A host operator's total time contains that of the operators it calls, its self time does not: only self times of
     different rows may be added.
 
     Args:
-        ops: Frame `ops` (any rows of it), all of one level.
+        totals: Frame of schema.TOTALS (any rows of it), all of one level.
         by: A key of GROUPINGS.
 
     Returns:
@@ -55,16 +56,11 @@ def summarise_ops(ops: pd.DataFrame, by: str) -> pd.DataFrame:
         min_ns, max_ns (int64).
     """
     keys = list(GROUPINGS[by])
-    grouped = ops[[*keys, "dur_ns", "self_ns"]].groupby(keys, dropna=False, sort=False, observed=True)
-    summary = pd.DataFrame(
-        {
-            "count": grouped.size(),
-            "total_ns": grouped["dur_ns"].sum(),
-            "self_ns": grouped["self_ns"].sum(),
-            "mean_ns": grouped["dur_ns"].mean(),
-            "min_ns": grouped["dur_ns"].min(),
-            "max_ns": grouped["dur_ns"].max(),
-        }
+    values = ["count", "total_ns", "self_ns", "min_ns", "max_ns"]
+    grouped = totals[[*keys, *values]].groupby(keys, dropna=False, sort=False, observed=True)
+    sums = grouped[["count", "total_ns", "self_ns"]].sum()
+    summary = sums.assign(
+        mean_ns=sums["total_ns"] / sums["count"], min_ns=grouped["min_ns"].min(), max_ns=grouped["max_ns"].max()
     ).reset_index()
     summary = summary.astype(dict.fromkeys(keys, object))
     summary = summary.sort_values(["self_ns", *keys], ascending=[False, *(True for _ in keys)], kind="stable")

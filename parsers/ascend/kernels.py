@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from profkit.errors import ImportIssue, Severity
 from profkit.parsers.ascend.tables import CsvTable, read_table
 from profkit.parsers.exact_time import MICROSECONDS
+from profkit.parsers.growing_columns import categorical, codes_of
 from profkit.progress import Progress
 
 COMMUNICATION_CORES = ("HCCL", "COMMUNICATION")
@@ -30,6 +31,7 @@ _NUMBERED = re.compile(r"(_\d+)+$")
 _TRAILING_NUMBER = re.compile(r"(?<![V\d])\d+$")
 _NAMED_OTHERWISE = {"memset": "MemSet", "DSASTATELESSGENBITMASK": "DSAStatelessGenBitMask"}
 _YEAR_2000_NS = 946_684_800 * 10**9
+_REPEATING = ("stream", "name", "type", "input_shapes", "input_dtypes", "output_shapes", "core")
 # Written for "none" by CANN 6.
 _NO_TYPE = "0"
 
@@ -57,7 +59,7 @@ def read_kernels(path: Path, progress: Progress) -> Kernels:
     Raises:
         UnreadableInputError: The header lacks the name, the start or the duration.
     """
-    table = read_table(path, "kernel_details", progress)
+    table = read_table(path, "kernel_details", progress, _REPEATING)
     starts = table.times("start", MICROSECONDS)
     durations = table.times("duration", MICROSECONDS)
     waits = table.times("wait", MICROSECONDS)
@@ -112,10 +114,11 @@ def is_communication(columns: dict[str, Any]) -> NDArray[np.bool_]:
 
 
 def _texts(table: CsvTable, column: str, order: NDArray[np.int64], missing: str | None = None) -> pd.Series[Any]:
-    texts = pc.take(table.texts(column), pa.array(order))
-    if missing is not None:
-        texts = pc.fill_null(texts, missing)
-    return pd.Series(texts.dictionary_encode().to_pandas())
+    texts = table.texts(column)
+    encoded = texts if pa.types.is_dictionary(texts.type) else texts.dictionary_encode()
+    words: list[str | None] = [*encoded.dictionary.to_pylist(), missing]
+    codes = codes_of(encoded)[order]
+    return pd.Series(categorical(np.where(codes < 0, len(words) - 1, codes), words))
 
 
 def _kernel_names(names: pd.Series[Any]) -> NDArray[np.object_]:
@@ -125,6 +128,9 @@ def _kernel_names(names: pd.Series[Any]) -> NDArray[np.object_]:
 
 def _note_spreadsheet(table: CsvTable) -> None:
     starts = table.texts("start")
+    written = starts.buffers()[2]
+    if written is None or not any(letter in bytes(written) for letter in (b"e", b"E")):
+        return
     mangled = pc.or_(pc.match_substring(starts, "e"), pc.match_substring(starts, "E"))
     marked = pc.fill_null(mangled, fill_value=False).to_numpy(zero_copy_only=False)
     if marked.any():

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -48,8 +48,8 @@ class CsvTable:
 
     Attributes:
         path: The file.
-        columns: Arrow string arrays of one length by profkit's names; null where the cell is empty or N/A. Columns the
-            file does not have are absent.
+        columns: Arrow string arrays of one length by profkit's names, dictionary-encoded where that was asked for; null
+            where the cell is empty or N/A. Columns the file does not have are absent.
         lines: int64, line of the file on which each record begins, from 1.
         issues: What was refused.
     """
@@ -122,13 +122,14 @@ def header_of(path: Path) -> list[str]:
     return next(csv.reader([first.decode("utf-8-sig", errors="replace")]), [])
 
 
-def read_table(path: Path, table: str, progress: Progress) -> CsvTable:
+def read_table(path: Path, table: str, progress: Progress, repeating: Collection[str] = ()) -> CsvTable:
     """Read the known columns of a CSV file.
 
     Args:
         path: The file.
         table: Table of ascend_columns.toml that tells the columns.
         progress: Told which part of the file was read.
+        repeating: Columns whose cells repeat, to be given dictionary-encoded.
 
     Raises:
         UnreadableInputError: The header lacks a required column.
@@ -153,7 +154,10 @@ def read_columns(path: Path, header: Sequence[str], position: Mapping[str, int],
         progress: Told which part of the file was read.
     """
     issues = _doubled_columns(path, header, position)
-    plain = plain_columns(path, len(header), list(position.values()), progress)
+    # A column that two names share would have to be of both kinds.
+    places = {place for name, place in position.items() if name in repeating}
+    places -= {place for name, place in position.items() if name not in repeating}
+    plain = plain_columns(path, len(header), list(position.values()), progress, places)
     if plain is not None:
         columns = {name: _known(column) for name, column in zip(position, plain, strict=True)}
         return CsvTable(path, columns, np.arange(2, len(plain[0]) + 2, dtype=np.int64), issues)
@@ -182,7 +186,10 @@ def _record_by_record(
 
 
 def _known(texts: pa.ChunkedArray) -> pa.Array:
-    column = texts.chunk(0) if texts.num_chunks == 1 else pa.concat_arrays(texts.chunks or [pa.array([], pa.string())])
+    column = texts.chunk(0) if texts.num_chunks == 1 else pa.concat_arrays(texts.chunks or [pa.array([], texts.type)])
+    if pa.types.is_dictionary(column.type):
+        known = _known(pa.chunked_array([column.dictionary])).dictionary_encode()
+        return pa.DictionaryArray.from_arrays(pc.take(known.indices, column.indices), known.dictionary)
     written = bytes(column.buffers()[2] or b"")
     if not written.isascii() or any(blank in written for blank in _BLANKS):
         column = pc.utf8_trim_whitespace(column)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,7 +20,6 @@ from profkit.cli.standard_input import Input, reads_standard_input
 from profkit.errors import ImportIssue
 from profkit.progress import Progress, silent
 from profkit.report.formats import format_of, render
-from profkit.report.progress_bar import progress_bar
 from profkit.safe_text import printable
 from profkit.store import write_bytes_in_one_step
 
@@ -70,7 +70,8 @@ class Invocation:
         if self.quiet or not sys.stderr.isatty():
             yield silent
             return
-        with progress_bar() as report:
+        # Imported only where it is shown: without a terminal it would be a tenth of re-opening a run.
+        with import_module("profkit.report.progress_bar").progress_bar() as report:
             yield report
 
     def warn_of(self, issues: Sequence[ImportIssue]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -10,11 +12,13 @@ import pandas as pd
 
 from profkit.cli.invocation import INPUT, Invocation, reads_inputs
 from profkit.correlate.identity import identify
-from profkit.errors import ProfkitError, has_losses
+from profkit.errors import ImportIssue, ProfkitError, has_losses
 from profkit.kernel_counters import load_counters, summarise_counters
-from profkit.run import Run, load
+from profkit.operator_totals import load_totals, operator_totals
+from profkit.progress import Progress
+from profkit.run import load
 from profkit.schema import PHASES
-from profkit.summary import GROUPINGS, choose_ops, summarise_ops
+from profkit.summary import GROUPINGS, choose, of_step, summarise
 
 _SHARES_SHOWN = 6
 
@@ -50,25 +54,55 @@ def command(
     ssh npu01 cat trace.json.gz | profkit ops -
     """
     with invocation.progress() as progress:
-        loaded = load(run, cache=invocation.cache, rank=invocation.rank, progress=progress)
-        if loaded.ops.empty:
-            raise ProfkitError(f"{run} holds no operators", "`profkit inspect` tells what it holds")
-        progress("summing", run.name, None)
-        identified = identify(loaded)
-        counted, noted = load_counters(loaded, progress=progress) if counters else (None, ())
-    if counted is not None and counted.empty:
+        operators = _operators(run, step, invocation, progress, counters=counters)
+    if operators.totals.empty:
+        raise ProfkitError(f"{run} holds no operators", "`profkit inspect` tells what it holds")
+    if operators.counted is not None and operators.counted.empty:
         raise ProfkitError(f"{run} holds no hardware counters", "record an Ascend run with aic_metrics at level 1 or 2")
-    chosen_level = level or _default_level(identified, by, invocation)
-    chosen = choose_ops(identified.ops, level=chosen_level, step=step, phase=phase)
-    invocation.warn_of([*loaded.issues, *noted])
+    chosen_level = level or _default_level(operators.totals, by, invocation)
+    chosen = choose(operators.totals, level=chosen_level, phase=phase)
+    invocation.warn_of(operators.issues)
     _tell_carry_over(chosen, invocation)
-    summary = summarise_ops(chosen, by)
-    if counted is None:
+    summary = summarise(chosen, by)
+    if operators.executions is None or operators.counted is None:
         invocation.give(summary)
     else:
-        table = _with_counters(summary, summarise_counters(chosen, counted, by), by)
+        executions = choose(operators.executions, level=chosen_level, phase=phase)
+        table = _with_counters(summary, summarise_counters(executions, operators.counted, by), by)
         invocation.give(table, reading=_reading_of(table, by))
-    return invocation.exit_code({"issues": has_losses([*loaded.issues, *noted])})
+    return invocation.exit_code({"issues": has_losses(operators.issues)})
+
+
+@dataclass(frozen=True)
+class _Operators:
+    """What the command shows.
+
+    Attributes:
+        totals: Frame of schema.TOTALS.
+        issues: What was lost on the way.
+        executions: Frame `ops`, where counters were asked for.
+        counted: The counters, where they were asked for.
+    """
+
+    totals: pd.DataFrame
+    issues: Sequence[ImportIssue]
+    executions: pd.DataFrame | None = None
+    counted: pd.DataFrame | None = None
+
+
+def _operators(
+    run: Path, step: int | None, invocation: Invocation, progress: Progress, *, counters: bool
+) -> _Operators:
+    """Read the totals alone where they suffice: they may be kept, single steps and counters are not."""
+    if step is None and not counters:
+        found = load_totals(run, cache=invocation.cache, rank=invocation.rank, progress=progress)
+        return _Operators(found.totals, found.issues)
+    loaded = load(run, cache=invocation.cache, rank=invocation.rank, progress=progress)
+    progress("summing", run.name, None)
+    identified = identify(loaded)
+    ops = identified.ops if step is None or identified.ops.empty else of_step(identified.ops, step)
+    counted, noted = load_counters(loaded, progress=progress) if counters else (None, ())
+    return _Operators(operator_totals(ops), (*loaded.issues, *noted), ops, counted)
 
 
 def _with_counters(summary: pd.DataFrame, counters: pd.DataFrame, by: str) -> pd.DataFrame:
@@ -82,8 +116,8 @@ def _reading_of(table: pd.DataFrame, by: str) -> list[str]:
     return [GROUPINGS[by][0], "count", "total_ns", *shares[:_SHARES_SHOWN]]
 
 
-def _default_level(run: Run, by: str, invocation: Invocation) -> str:
-    levels = set(run.ops["level"].unique())
+def _default_level(totals: pd.DataFrame, by: str, invocation: Invocation) -> str:
+    levels = set(totals["level"].unique())
     level = "device" if "device" in levels else "host"
     if by == "kernel" and level == "host":
         invocation.say("this run has no device kernels: host operators are shown")
@@ -95,7 +129,7 @@ def _default_level(run: Run, by: str, invocation: Invocation) -> str:
 def _tell_carry_over(chosen: pd.DataFrame, invocation: Invocation) -> None:
     carried = chosen[chosen["carry_over"]]
     if len(carried):
-        total_ms = carried["dur_ns"].sum() / 1e6
+        total_ms = carried["total_ns"].sum() / 1e6
         invocation.say(
-            f"{len(carried):,} of these kernels ({total_ms:,.3f} ms) were launched before the recording began"
+            f"{carried['count'].sum():,} of these kernels ({total_ms:,.3f} ms) were launched before the recording began"
         )

@@ -285,7 +285,7 @@ def nearest_ancestor(parent: Int64s, marked: NDArray[np.bool_]) -> Int64s:
         parent: int64 (n,), -1 none; no cycles.
         marked: bool (n,).
     """
-    above = parent.astype(_row_numbers(len(parent)))
+    above: NDArray[np.signedinteger] = parent.astype(_row_numbers(len(parent)))
     own = np.flatnonzero(marked)
     above[own] = own
     del own

@@ -18,14 +18,14 @@ class SequencedOperators:
     Attributes:
         sequence: int64, the number.
         start: int64, ns.
-        lane: int64. Of forward operators their thread, numbered over all sources; of backward operators the
+        lane: Integers. Of forward operators their thread, numbered over all sources; of backward operators the
             `Fwd thread id`, which is no thread id of the trace.
         source: integer codes of the files.
     """
 
     sequence: Int64s
     start: Int64s
-    lane: Int64s
+    lane: NDArray[np.integer]
     source: NDArray[np.integer]
 
 

@@ -1,0 +1,132 @@
+"""Operators of a run summed over the executions that no view by itself tells apart; kept in the cache.
+
+Every `profkit ops` that asks for no single step is answered from these few rows, so that re-opening a run needs neither
+its frames nor the search for their identity.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cache as computed_once
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from profkit.cache import Cache
+from profkit.correlate.identity import identify
+from profkit.discovery import Discovery, discover
+from profkit.errors import ImportIssue
+from profkit.parsers.base import Parsed
+from profkit.progress import Progress, silent
+from profkit.run import load
+from profkit.schema import TOTALS
+
+if TYPE_CHECKING:
+    from importlib.abc import Traversable
+
+_KEYS = [
+    "level",
+    "phase",
+    "module",
+    "name",
+    "op_type",
+    "op_class",
+    "input_shapes",
+    "core",
+    "carry_over",
+]
+# The code and facts of profkit that decide what the totals of given frames are.
+_DECIDING = ("correlate", "vocabulary", "operator_totals.py")
+
+
+@dataclass(frozen=True)
+class OperatorTotals:
+    """The totals of one run.
+
+    Attributes:
+        totals: Frame of schema.TOTALS; empty if the run has no operators.
+        issues: The import issues of the run, with those of its identity.
+    """
+
+    totals: pd.DataFrame
+    issues: tuple[ImportIssue, ...]
+
+
+def load_totals(
+    path: Path, *, cache: Cache | None = None, rank: int | None = None, progress: Progress = silent
+) -> OperatorTotals:
+    """Read the run at a path and sum its operators; from the cache where it holds the same bytes.
+
+    The arguments and errors are those of profkit.run.load.
+    """
+    discovery = discover(path)
+    key = None if cache is None else _key(discovery, cache, rank, progress)
+    notes: list[ImportIssue | None] = []
+    if cache is not None and key is not None:
+        kept, note = cache.get(key)
+        notes.append(note)
+        if kept is not None:
+            return OperatorTotals(kept.frames["totals"], tuple(kept.issues))
+    loaded = load(path, cache=cache, rank=rank, progress=progress)
+    progress("summing", path.name, None)
+    run = identify(loaded)
+    found = OperatorTotals(operator_totals(run.ops), run.issues)
+    if cache is not None and key is not None and key == _key(discovery, cache, rank, progress):
+        lasting = tuple(issue for issue in found.issues if not issue.source.startswith(str(cache.root)))
+        parsed = Parsed(frames={"totals": found.totals}, issues=lasting, framework=run.framework, rank=-1)
+        notes.append(cache.put(key, parsed, path))
+    return OperatorTotals(found.totals, (*found.issues, *(note for note in notes if note is not None)))
+
+
+def operator_totals(ops: pd.DataFrame) -> pd.DataFrame:
+    """Sum the rows of frame `ops` whose identity is worked out; a frame of schema.TOTALS in order of first rows."""
+    if ops.empty:
+        return TOTALS.empty()
+    grouped = ops[[*_KEYS, "dur_ns", "self_ns"]].groupby(_KEYS, dropna=False, sort=False, observed=True)
+    summed = pd.DataFrame(
+        {
+            "count": grouped.size(),
+            "total_ns": grouped["dur_ns"].sum(),
+            "self_ns": grouped["self_ns"].sum(),
+            "min_ns": grouped["dur_ns"].min(),
+            "max_ns": grouped["dur_ns"].max(),
+        }
+    ).reset_index()
+    return TOTALS.build(summed)
+
+
+def _key(discovery: Discovery, cache: Cache, rank: int | None, progress: Progress) -> str | None:
+    """Hash what the totals depend on; None if a recording may not be cached or cannot be read."""
+    keys = []
+    for found in discovery.found:
+        descriptor = found.claim.parser.descriptor
+        if not descriptor.cacheable:
+            return None
+        try:
+            keys.append(cache.key(descriptor, found.path, found.claim.recognition.files, progress))
+        except OSError:
+            return None
+    parts = ["operator totals", _deciding_code(), rank, len(discovery.too_deep), keys]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+@computed_once
+def _deciding_code() -> str:
+    """Hash the code and facts that decide what the totals are: a changed fact makes kept totals stale."""
+    digest = hashlib.sha256()
+    for name in _DECIDING:
+        _add_content(digest, files("profkit").joinpath(name))
+    return digest.hexdigest()
+
+
+def _add_content(digest: hashlib._Hash, place: Traversable) -> None:
+    if place.is_dir():
+        for child in sorted(place.iterdir(), key=lambda child: child.name):
+            if child.name != "__pycache__":
+                _add_content(digest, child)
+    else:
+        digest.update(place.name.encode() + b"\0" + place.read_bytes())
