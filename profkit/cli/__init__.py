@@ -5,6 +5,7 @@ Importing this module imports neither pandas nor any other heavy package, so tha
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import traceback
@@ -45,7 +46,13 @@ class _CommandTable(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(COMMANDS[cmd_name][0]).command
+        # What is imported stays: nobody need look through it for cycles, neither now nor later.
+        gc.disable()
+        try:
+            command: click.Command = import_module(COMMANDS[cmd_name][0]).command
+        finally:
+            gc.freeze()
+            gc.enable()
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -11,12 +11,10 @@ import click
 import pandas as pd
 
 from profkit.cli.invocation import INPUT, Invocation, reads_inputs
-from profkit.correlate.identity import identify
 from profkit.errors import ImportIssue, ProfkitError, has_losses
 from profkit.kernel_counters import load_counters, summarise_counters
-from profkit.operator_totals import load_totals, operator_totals
+from profkit.operator_totals import load_identified, load_totals, operator_totals
 from profkit.progress import Progress
-from profkit.run import load
 from profkit.schema import PHASES
 from profkit.summary import GROUPINGS, choose, of_step, summarise
 
@@ -97,12 +95,10 @@ def _operators(
     if step is None and not counters:
         found = load_totals(run, cache=invocation.cache, rank=invocation.rank, progress=progress)
         return _Operators(found.totals, found.issues)
-    loaded = load(run, cache=invocation.cache, rank=invocation.rank, progress=progress)
-    progress("summing", run.name, None)
-    identified = identify(loaded)
+    identified = load_identified(run, cache=invocation.cache, rank=invocation.rank, progress=progress)
     ops = identified.ops if step is None or identified.ops.empty else of_step(identified.ops, step)
-    counted, noted = load_counters(loaded, progress=progress) if counters else (None, ())
-    return _Operators(operator_totals(ops), (*loaded.issues, *noted), ops, counted)
+    counted, noted = load_counters(identified, progress=progress) if counters else (None, ())
+    return _Operators(operator_totals(ops), (*identified.issues, *noted), ops, counted)
 
 
 def _with_counters(summary: pd.DataFrame, counters: pd.DataFrame, by: str) -> pd.DataFrame:
