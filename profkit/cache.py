@@ -54,10 +54,21 @@ class CacheEntry:
     @property
     def path(self) -> str:
         """The input it was parsed from; empty if its manifest cannot be read."""
+        return str(self._told.get("path", ""))
+
+    @property
+    def frames(self) -> str:
+        """Names of the frames it holds; empty if its manifest cannot be read."""
+        frames = self._told.get("frames")
+        return ", ".join(map(str, frames)) if isinstance(frames, list) else ""
+
+    @property
+    def _told(self) -> dict[str, object]:
         try:
-            return str(json.loads((self.directory / _MANIFEST).read_text(encoding="utf-8"))["path"])
+            manifest = json.loads((self.directory / _MANIFEST).read_text(encoding="utf-8"))
         except _MALFORMED:
-            return ""
+            return {}
+        return manifest if isinstance(manifest, dict) else {}
 
 
 @dataclass(frozen=True)

@@ -141,10 +141,16 @@ def read_table(path: Path, table: str, progress: Progress, repeating: Collection
         raise UnreadableInputError(
             f"{path}: the header lacks a column of {required}", f"give the {table}.csv that the profiler wrote"
         )
-    return read_columns(path, header, position, progress)
+    return read_columns(path, header, position, progress, repeating)
 
 
-def read_columns(path: Path, header: Sequence[str], position: Mapping[str, int], progress: Progress) -> CsvTable:
+def read_columns(
+    path: Path,
+    header: Sequence[str],
+    position: Mapping[str, int],
+    progress: Progress,
+    repeating: Collection[str] = (),
+) -> CsvTable:
     """Read chosen columns of a CSV file.
 
     Args:
@@ -152,6 +158,7 @@ def read_columns(path: Path, header: Sequence[str], position: Mapping[str, int],
         header: Its header, as of header_of.
         position: Place of each column by the name it is given.
         progress: Told which part of the file was read.
+        repeating: Columns whose cells repeat, to be given dictionary-encoded.
     """
     issues = _doubled_columns(path, header, position)
     # A column that two names share would have to be of both kinds.

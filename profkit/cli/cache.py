@@ -53,6 +53,7 @@ def _table(entries: list[CacheEntry]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "path": pd.array([entry.path for entry in entries], dtype="string"),
+            "frames": pd.array([entry.frames for entry in entries], dtype="string"),
             "size_bytes": pd.array([entry.size_bytes for entry in entries], dtype="int64"),
             "last_used": pd.array([f"{time:%Y-%m-%d %H:%M:%S}Z" for time in used], dtype="string"),
         }
