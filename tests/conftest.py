@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes tells of the machine, not of the code.
+settings.register_profile("profkit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("profkit")
 
 
 @pytest.fixture(scope="session")
