@@ -174,7 +174,8 @@ def test_statistics_rows_end_with_a_comma_the_header_lacks(tmp_path: Path) -> No
         False, True, True, None, None,
     ]  # fmt: skip
     assert frame["path"].isna().all()
-    assert frame["max"].isna().tolist() == [False, True, True, False, True]
+    assert frame["max"].isna().tolist() == [False, True, False, False, True]
+    assert frame.loc[2, "max"] == float("inf")
     assert parsed.issues[0].where == "line 7"
 
 
