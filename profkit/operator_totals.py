@@ -15,7 +15,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from profkit.cache import Cache
 from profkit.discovery import Discovery, discover
@@ -95,17 +97,41 @@ def operator_totals(ops: pd.DataFrame) -> pd.DataFrame:
     """Sum the rows of frame `ops` whose identity is worked out; a frame of schema.TOTALS in order of first rows."""
     if ops.empty:
         return TOTALS.empty()
-    grouped = ops[[*_KEYS, "dur_ns", "self_ns"]].groupby(_KEYS, dropna=False, sort=False, observed=True)
-    summed = pd.DataFrame(
-        {
-            "count": grouped.size(),
-            "total_ns": grouped["dur_ns"].sum(),
-            "self_ns": grouped["self_ns"].sum(),
-            "min_ns": grouped["dur_ns"].min(),
-            "max_ns": grouped["dur_ns"].max(),
-        }
-    ).reset_index()
-    return TOTALS.build(summed)
+    groups, first = _groups(ops)
+    durations, own = ops["dur_ns"].groupby(groups), ops["self_ns"].groupby(groups)
+    summed = ops[_KEYS].iloc[first].reset_index(drop=True)
+    # Groups are numbered in the order of their first rows, and so are the results.
+    return TOTALS.build(
+        summed.assign(
+            count=np.bincount(groups),
+            total_ns=durations.sum().to_numpy(),
+            self_ns=own.sum().to_numpy(),
+            min_ns=durations.min().to_numpy(),
+            max_ns=durations.max().to_numpy(),
+        )
+    )
+
+
+def _groups(ops: pd.DataFrame) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Number the groups of rows that agree in all keys: of each row its group, of each group its first row.
+
+    Key by key into one column of numbers: a group-by over all keys holds a wide copy of every one.
+    """
+    groups = np.zeros(len(ops), dtype=np.intp)
+    count = 1
+    for name in _KEYS:
+        key = ops[name]
+        codes = key.cat.codes.to_numpy() if isinstance(key.dtype, pd.CategoricalDtype) else key.to_numpy(np.int8)
+        if codes.min() == codes.max():
+            continue
+        groups *= int(codes.max()) + 2
+        groups += codes
+        groups += 1
+        groups, distinct = pd.factorize(groups)
+        count = len(distinct)
+    first = np.full(count, len(ops), dtype=np.intp)
+    np.minimum.at(first, groups, np.arange(len(ops)))
+    return groups, first
 
 
 def _key(discovery: Discovery, cache: Cache, rank: int | None, progress: Progress) -> str | None:
