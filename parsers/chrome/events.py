@@ -39,6 +39,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Raw
+from msgspec.structs import astuple
 from numpy.typing import NDArray
 
 from profkit.errors import ImportIssue, UnreadableInputError
@@ -60,6 +61,8 @@ _LANE_COLUMNS = ("pid", "tid")
 _TIME_COLUMNS = {"ts": "ts_ns", "dur": "dur_ns"}
 _JUDGED_FIELDS = (*_TEXT_COLUMNS, *_LANE_COLUMNS)
 _READ_FIELDS = ("id", *_TIME_COLUMNS, "args")
+# In the order of the event's struct.
+_EVENT_FIELDS = (*_JUDGED_FIELDS, *_READ_FIELDS)
 
 
 @dataclass(frozen=True)
@@ -210,21 +213,21 @@ class EventBatches:
         if self._phases:
             wanted = [event.ph in self._phases for event in events]
             events, numbers = list(compress(events, wanted)), numbers[wanted]
-        judged = _fields(events, _JUDGED_FIELDS)
+        values = _fields(events, _EVENT_FIELDS)
         columns: dict[str, pa.Array] = {"row": pa.array(numbers)}
-        columns.update((name, encoded_texts(judged[name])) for name in _JUDGED_FIELDS)
+        columns.update((name, encoded_texts(values[name])) for name in _JUDGED_FIELDS)
         if self._choose is not None:
             chosen = self._choose(pa.table(columns))
             if not chosen.all():
                 columns = {name: column.filter(pa.array(chosen)) for name, column in columns.items()}
-                events, numbers = list(compress(events, chosen)), numbers[chosen]
-        fields = _fields(events, _READ_FIELDS)
+                values = {name: list(compress(values[name], chosen)) for name in _READ_FIELDS}
+                numbers = numbers[chosen]
         column = ColumnMaker(numbers, self.windows.damage)
-        columns["id"] = plain_texts(fields["id"])
+        columns["id"] = plain_texts(values["id"])
         for name, target in _TIME_COLUMNS.items():
-            columns[target] = column.times(target, raw_texts(fields[name]))
+            columns[target] = column.times(target, raw_texts(values[name]))
         rare = bool(events) and isinstance(events[0], self._event_type)
-        columns.update(self._argument_columns(column, fields["args"], rare=rare))
+        columns.update(self._argument_columns(column, values["args"], rare=rare))
         return pa.table(columns)
 
     def _argument_columns(self, column: ColumnMaker, args: Sequence[Any], *, rare: bool) -> dict[str, pa.Array]:
@@ -249,8 +252,10 @@ class EventBatches:
             "text": column.texts,
             "json": lambda _, texts: texts.dictionary_encode(),
         }
-        keys = dict.fromkeys(key for argument in arguments for key in argument.keys)
-        fields = _fields(args, tuple(f"a{self._keys.index(key)}" for key in keys)).values()
+        keys = tuple(dict.fromkeys(key for argument in arguments for key in argument.keys))
+        names = tuple(f"a{self._keys.index(key)}" for key in keys)
+        whole = bool(args) and type(args[0]).__struct_fields__ == names
+        fields = (_fields if whole else _some_fields)(args, names).values()
         read = {
             key: plain_numbers(values) if plain and key in self._numbers else raw_texts(values)
             for key, values in zip(keys, fields, strict=True)
@@ -274,6 +279,13 @@ def _garbage_collection_paused() -> Iterator[None]:
 
 
 def _fields(structs: Sequence[msgspec.Struct], names: tuple[str, ...]) -> dict[str, Sequence[Any]]:
+    """Give the values of all fields of many structs of one type; `names` are theirs, in order."""
+    if not structs:
+        return dict.fromkeys(names, ())
+    return dict(zip(names, zip(*map(astuple, structs), strict=True), strict=True))
+
+
+def _some_fields(structs: Sequence[msgspec.Struct], names: Sequence[str]) -> dict[str, Sequence[Any]]:
     """Give the values of some fields of many structs."""
     return {name: list(map(attrgetter(name), structs)) for name in names}
 
@@ -310,7 +322,7 @@ def _struct_types(keys: Sequence[str], numbers: frozenset[str]) -> tuple[type[ms
         "Event",
         [
             *((name, text, None) for name in _TEXT_COLUMNS),
-            *((name, number_or_text, None) for name in ("pid", "tid", "id")),
+            *((name, number_or_text, None) for name in (*_LANE_COLUMNS, "id")),
             *((name, Raw, ABSENT) for name in _TIME_COLUMNS),
             ("args", args | None, None),
         ],
