@@ -16,7 +16,7 @@ from profkit.correlate.placement import NEIGHBOUR
 
 Ints = npt.NDArray[np.int64]
 
-HEAVY_CLASSES = frozenset({"conv", "matmul", "norm", "rnn", "softmax", "communication"})
+HEAVY_CLASSES = frozenset({"conv", "matmul", "attention", "norm", "rnn", "softmax", "communication"})
 """Classes whose operators define a network: never an appendix of an operator of another type."""
 
 _NEARBY = 12

@@ -32,6 +32,7 @@ _SKIP_COST = {
     "fill": 0.5,
     "conv": 8.0,
     "matmul": 8.0,
+    "attention": 8.0,
     "norm": 8.0,
     "embedding": 8.0,
     "rnn": 8.0,

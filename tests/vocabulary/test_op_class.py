@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from profkit.vocabulary import OP_CLASSES, op_class, op_classes
+from profkit.vocabulary import OP_CLASSES, class_sources, op_class, op_classes
 from profkit.vocabulary.tables import read_table
 
 
@@ -29,6 +29,16 @@ from profkit.vocabulary.tables import read_table
         ("TransData", "copy"),
         ("aclnnAddmm_MatMulCommon_MatMulV2", "matmul"),
         ("aclnnAddmm_CastAiCore_Cast", "copy"),
+        ("MaxPool3DGradWithArgmax", "pool"),
+        ("InplaceMuls", "elementwise"),
+        ("aten::_foreach_mul_", "elementwise"),
+        ("aten::linalg_lu_factor_ex", "linalg"),
+        ("aten::native_layer_norm.out", "norm"),
+        ("aten::npu_conv_transpose2d_backward", "conv"),
+        ("aten::npu_gemma_rms_norm", "norm"),
+        ("cutlass_tensorop_s1688dgrad_optimized_tf32_128x128", "conv"),
+        ("pytorch_flash::flash_fwd_kernel<64, 128>", "attention"),
+        ("aten::scaled_dot_product_attention", "attention"),
         ("hcom_allReduce__123_0", "communication"),
         ("ncclDevKernel_AllReduce_Sum_f32_RING_LL", "communication"),
         ("volta_sgemm_128x64_tn", "matmul"),
@@ -61,4 +71,24 @@ def test_tables_use_only_the_class_words_and_name_each_operator_once() -> None:
     names = [(row["framework"], row["name"]) for row in rows]
     assert len(set(names)) == len(names)
     assert all(row["source"] and row["version"] for row in rows)
-    assert {row["op_class"] for row in read_table("kernel_patterns.tsv")} <= set(OP_CLASSES)
+    assert {row["op_class"] for row in read_table("class_rules.tsv")} <= set(OP_CLASSES)
+    assert all(row["source"] and row["version"] for row in read_table("class_rules.tsv"))
+
+
+def test_where_a_class_comes_from_is_told() -> None:
+    rows = pd.DataFrame(
+        [
+            ("matmul", "aten::addmm", "aten::addmm"),
+            ("matmul", "AddmmBackward0", "autograd::engine::evaluate_function: AddmmBackward0"),
+            ("matmul", None, "volta_sgemm_128x64_tn"),
+            ("norm", None, "triton__0d1d2d"),
+            ("norm", "NoSuchKernel", "NoSuchKernel"),
+            (None, "NoSuchKernel", "NoSuchKernel"),
+            ("conv", "npu_my_conv2d", "npu_my_conv2d"),
+        ],
+        columns=["op_class", "op_type", "name"],
+        index=[3, 1, 4, 15, 9, 2, 6],
+    )
+    sources = class_sources(rows)
+    assert list(sources.index) == list(rows.index)
+    assert list(sources) == ["table", "table", "rule", "launcher", "launcher", "unknown", "rule"]
