@@ -25,11 +25,10 @@ or skipped event by event and always told; a file that gives no event at all rai
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import compress
-from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -172,17 +171,17 @@ class EventBatches:
         self._arguments = tuple(arguments)
         self._phases = frozenset(phases)
         self._choose = choose
-        usual = [key for argument in arguments if not argument.beside for key in argument.keys]
+        usual = tuple(dict.fromkeys(key for argument in arguments if not argument.beside for key in argument.keys))
         rare = [key for argument in arguments if argument.beside for key in (argument.beside, *argument.keys)]
-        self._keys = tuple(dict.fromkeys([*usual, *rare]))
-        self._args_type, self._event_type = _struct_types(self._keys, frozenset())
         texts = {key for argument in arguments if argument.kind != "int" for key in argument.keys}
-        self._numbers = frozenset(usual) - texts
-        self._usual_args_type, usual_type = _struct_types(tuple(dict.fromkeys(usual)), self._numbers)
+        numbers = frozenset(usual) - texts - frozenset(rare)
+        every = tuple(dict.fromkeys([*usual, *rare]))
         marks = [f'"{key}"'.encode() for key in dict.fromkeys(argument.beside for argument in arguments) if key]
-        self.windows = EventWindows(
-            path, self._event_type, header_keys, progress, window_bytes, usual=(usual_type, marks)
-        )
+        self._any = _Form.of(every, frozenset())
+        plain, plain_usual = _Form.of(every, numbers), _Form.of(usual, numbers)
+        self._forms = {form.event: form for form in (self._any, plain, plain_usual)}
+        faster = [(plain_usual.event, marks), (plain.event, ())]
+        self.windows = EventWindows(path, self._any.event, header_keys, progress, window_bytes, faster)
 
     def __iter__(self) -> Iterator[pa.Table]:
         any_event = any_phase = False
@@ -226,44 +225,68 @@ class EventBatches:
         columns["id"] = plain_texts(values["id"])
         for name, target in _TIME_COLUMNS.items():
             columns[target] = column.times(target, raw_texts(values[name]))
-        rare = bool(events) and isinstance(events[0], self._event_type)
-        columns.update(self._argument_columns(column, values["args"], rare=rare))
+        form = self._forms[type(events[0])] if events else self._any
+        columns.update(self._argument_columns(column, values["args"], form))
         return pa.table(columns)
 
-    def _argument_columns(self, column: ColumnMaker, args: Sequence[Any], *, rare: bool) -> dict[str, pa.Array]:
-        none = (self._args_type if rare else self._usual_args_type)()
+    def _argument_columns(self, column: ColumnMaker, args: Sequence[Any], form: _Form) -> dict[str, pa.Array]:
+        none = form.args()
+        values = _fields([present or none for present in args], form.keys)
         usual = [argument for argument in self._arguments if not argument.beside]
-        found = self._columns_of(column, usual, [present or none for present in args], plain=not rare)
+        found = self._columns_of(column, usual, values, form.numbers)
         for beside in dict.fromkeys(argument.beside for argument in self._arguments if argument.beside):
             wanted = [argument for argument in self._arguments if argument.beside == beside]
-            field = f"a{self._keys.index(beside)}"
-            place = [rare and present is not None and getattr(present, field) is not ABSENT for present in args]
-            columns = self._columns_of(
-                column.of(np.array(place, dtype=bool)), wanted, list(compress(args, place)), plain=False
-            )
-            found.update({name: _spread(texts, place) for name, texts in columns.items()})
+            marks = values.get(beside, ())
+            place = np.fromiter((mark is not ABSENT for mark in marks), bool, len(marks))
+            keys = {key for argument in wanted for key in argument.keys}
+            chosen = {key: list(compress(values.get(key, ()), place)) for key in keys}
+            columns = self._columns_of(column.of(place), wanted, chosen, form.numbers)
+            found.update({name: _spread(texts, place, len(args)) for name, texts in columns.items()})
         return {argument.column: found[argument.column] for argument in self._arguments}
 
     def _columns_of(
-        self, column: ColumnMaker, arguments: Sequence[Argument], args: Sequence[Any], *, plain: bool
+        self,
+        column: ColumnMaker,
+        arguments: Sequence[Argument],
+        values: Mapping[str, Sequence[Any]],
+        numbers: frozenset[str],
     ) -> dict[str, pa.Array]:
         make: dict[str, Callable[[str, pa.Array], pa.Array]] = {
-            "int": lambda name, values: values if pa.types.is_integer(values.type) else column.integers(name, values),
+            "int": lambda name, texts: texts if pa.types.is_integer(texts.type) else column.integers(name, texts),
             "text": column.texts,
             "json": lambda _, texts: texts.dictionary_encode(),
         }
-        keys = tuple(dict.fromkeys(key for argument in arguments for key in argument.keys))
-        names = tuple(f"a{self._keys.index(key)}" for key in keys)
-        whole = bool(args) and type(args[0]).__struct_fields__ == names
-        fields = (_fields if whole else _some_fields)(args, names).values()
         read = {
-            key: plain_numbers(values) if plain and key in self._numbers else raw_texts(values)
-            for key, values in zip(keys, fields, strict=True)
+            key: (plain_numbers if key in numbers else raw_texts)(values[key])
+            for key in dict.fromkeys(key for argument in arguments for key in argument.keys)
         }
         return {
             argument.column: make[argument.kind](argument.column, _first_present([read[key] for key in argument.keys]))
             for argument in arguments
         }
+
+
+@dataclass(frozen=True)
+class _Form:
+    """How an event is decoded.
+
+    Attributes:
+        event: Struct of an event.
+        args: Struct of its `args`.
+        keys: The keys of `args` that are decoded, in the order of the struct's fields.
+        numbers: Those decoded as plain int64, the others as raw JSON.
+    """
+
+    event: type[msgspec.Struct]
+    args: type[msgspec.Struct]
+    keys: tuple[str, ...]
+    numbers: frozenset[str]
+
+    @classmethod
+    def of(cls, keys: tuple[str, ...], numbers: frozenset[str]) -> _Form:
+        """Make the structs."""
+        args, event = _struct_types(keys, numbers)
+        return cls(event, args, keys, numbers)
 
 
 @contextmanager
@@ -285,17 +308,11 @@ def _fields(structs: Sequence[msgspec.Struct], names: tuple[str, ...]) -> dict[s
     return dict(zip(names, zip(*map(astuple, structs), strict=True), strict=True))
 
 
-def _some_fields(structs: Sequence[msgspec.Struct], names: Sequence[str]) -> dict[str, Sequence[Any]]:
-    """Give the values of some fields of many structs."""
-    return {name: list(map(attrgetter(name), structs)) for name in names}
-
-
-def _spread(values: pa.Array, place: Sequence[bool]) -> pa.Array:
+def _spread(values: pa.Array, place: NDArray[np.bool_], rows: int) -> pa.Array:
     """Give values of some rows as a column of all rows, null in the others."""
     if not len(values):
-        return pa.nulls(len(place), values.type)
-    mask = np.array(place, dtype=bool)
-    return values.take(pa.array(np.cumsum(mask) - 1, mask=~mask))
+        return pa.nulls(rows, values.type)
+    return values.take(pa.array(np.cumsum(place) - 1, mask=~place))
 
 
 def _first_present(spellings: Sequence[pa.Array]) -> pa.Array:

@@ -58,8 +58,8 @@ class EventWindows:
         header_keys: Top-level keys to keep; others (they may hold secrets of the environment) are never decoded.
         progress: Told the fraction read at each window.
         window_bytes: Plain bytes of a window.
-        usual: A type with fewer fields of narrower types, decoded faster, and the texts without which an event has none
-            of the others. A window that does not fit is decoded as event_type, and so is all behind it.
+        faster: Types of fewer fields or narrower ones, the fastest first, each with the texts of which a window must
+            hold none. A type that a window does not fit is not tried on those behind it; the last resort is event_type.
 
     Attributes:
         header: The kept top-level values; complete after the iteration (keys may stand behind the events).
@@ -77,14 +77,16 @@ class EventWindows:
         header_keys: Sequence[str],
         progress: Progress,
         window_bytes: int = WINDOW_BYTES,
-        usual: tuple[type[msgspec.Struct], Sequence[bytes]] | None = None,
+        faster: Sequence[tuple[type[msgspec.Struct], Sequence[bytes]]] = (),
     ) -> None:
         self._path = path
         self._progress = progress
         self._window_bytes = window_bytes
         self._events = msgspec.json.Decoder(list[event_type])  # type: ignore[valid-type]
-        usual_type, self._rare = usual or (event_type, ())
-        self._usual: Any = msgspec.json.Decoder(list[usual_type])  # type: ignore[valid-type]
+        self._faster: list[tuple[Any, Sequence[bytes]]] = [
+            (msgspec.json.Decoder(list[narrow]), forbidden)  # type: ignore[valid-type]
+            for narrow, forbidden in faster
+        ]
         self._header_keys = tuple(header_keys)
         document = msgspec.defstruct(
             "Document",
@@ -236,13 +238,16 @@ class EventWindows:
         return Window(saved.events, saved.numbers), saved.consumed, saved.closed
 
     def _decoded(self, part: bytes) -> list[Any]:
-        if self._usual is not None and not any(mark in part for mark in self._rare):
+        for decoder in self._faster:
+            narrow, forbidden = decoder
+            if any(text in part for text in forbidden):
+                continue
             try:
-                usual: list[Any] = self._usual.decode(part)
+                fast: list[Any] = narrow.decode(part)
             except msgspec.ValidationError:
-                self._usual = None
+                self._faster = [other for other in self._faster if other is not decoder]
             else:
-                return usual
+                return fast
         events: list[Any] = self._events.decode(part)
         return events
 
