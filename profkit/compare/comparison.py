@@ -143,11 +143,13 @@ class Tolerance:
     Attributes:
         rtol: Relative part, atol: absolute part of |a-b| <= atol + rtol * max(|a|, |b|), asked of every element.
         symmetric: Hold rtol against the larger of |a| and |b|; else against |a|, the reference.
+        equal_nan: NaN and Inf at the same places on both sides count as agreement; else they prove nothing.
     """
 
     rtol: float
     atol: float
     symmetric: bool = True
+    equal_nan: bool = False
 
     def __str__(self) -> str:
         against = "" if self.symmetric else " of A"

@@ -35,6 +35,7 @@ from profkit.progress import Progress, silent
 Group = tuple[int, int, str]
 """Rank, iteration and io: tensors are only paired within one."""
 
+GIVEN = "given"
 WEIGHT_MAP = "weight map"
 ONE_NAME = "name"
 TRANSLATED_NAME = "translated name"
@@ -104,6 +105,7 @@ def pair(
     b: pd.DataFrame,
     *,
     names: Mapping[str, str] | None = None,
+    given: Mapping[int, int] | None = None,
     strategies: Sequence[str] | None = None,
     progress: Progress = silent,
 ) -> pd.DataFrame:
@@ -113,6 +115,7 @@ def pair(
         a: A tensors frame, the reference.
         b: A tensors frame.
         names: Name on side B by name on side A, as a weight map gives them; these go before every strategy.
+        given: Row of b by row of a, where the caller knows which belong together; these go before all else.
         strategies: Those of STRATEGIES to use; None for all.
         progress: Listens, and may cancel.
 
@@ -127,6 +130,8 @@ def pair(
     io = _common_kinds(a["io"], b["io"])
     sides = _side(a, rank[0], iteration[0], io[0]), _side(b, rank[1], iteration[1], io[1])
     pairs = Pairs()
+    for row_a, row_b in (given or {}).items():
+        pairs.add(row_a, row_b, GIVEN)
     if names:
         _pair_by_map(*sides, pairs, names)
     for name, strategy in _STRATEGIES.items():

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from profkit.compare.comparison import Comparison, Tensor, Tolerance, opener_of
 from profkit.compare.measuring import PairToMeasure, measure_pair, measure_pairs
-from profkit.compare.pairing import VALUE, pair
+from profkit.compare.pairing import GIVEN, VALUE, pair
 from profkit.compare.statistics_gap import Statistics
 from profkit.compare.verdict import Verdict, judge
 from profkit.errors import ProfkitError
@@ -28,7 +28,9 @@ def compare_tensors(
     rtol: float | None = None,
     atol: float | None = None,
     symmetric: bool = True,
+    equal_nan: bool = False,
     names: Mapping[str, str] | None = None,
+    given: Mapping[int, int] | None = None,
     pair_by: Sequence[str] | None = None,
     workers: int = 1,
     progress: Progress = silent,
@@ -42,7 +44,9 @@ def compare_tensors(
             counts as 0). Without both, the rule of profkit.compare.rounding decides.
         atol: Absolute tolerance asked of every element.
         symmetric: Hold rtol against the larger of |a| and |b|; else against |a|, the reference.
+        equal_nan: Take NaN and Inf at the same places for agreement; only with a tolerance.
         names: Name on side B by name on side A, as a weight map gives them.
+        given: Row of b by row of a, where the caller knows which belong together.
         pair_by: Strategies of pairing.STRATEGIES to use, in their own order; None for all.
         workers: Processes that measure; 1 measures in this one.
         progress: Listens, and may cancel.
@@ -51,11 +55,11 @@ def compare_tensors(
         A parity frame in forward order, one row a pair and one row a tensor without partner.
 
     Raises:
-        ProfkitError: A tolerance is negative or not finite.
+        ProfkitError: A tolerance is negative or not finite, or equal_nan stands without one.
         CancelledError: The listener stopped the work.
     """
-    tolerance = _tolerance(rtol, atol, symmetric)
-    pairs = pair(a, b, names=names, strategies=pair_by, progress=progress)
+    tolerance = _tolerance(rtol, atol, symmetric, equal_nan)
+    pairs = pair(a, b, names=names, given=given, strategies=pair_by, progress=progress)
     tensors_a, tensors_b = _tensors(a), _tensors(b)
     columns = (pairs[name].tolist() for name in ("row_a", "row_b", "sure", "paired_by", "note"))
     to_measure = [
@@ -106,16 +110,18 @@ def compare_arrays(
     tolerance = _tolerance(rtol, atol, symmetric)
     left, right = Tensor(name_a, open=lambda: a), Tensor(name_b, open=lambda: b)
     comparison = measure_pair(PairToMeasure(left, right, tolerance=tolerance))
-    return _parity_frame([comparison], judge([comparison], tolerance), ["given"])
+    return _parity_frame([comparison], judge([comparison], tolerance), [GIVEN])
 
 
-def _tolerance(rtol: float | None, atol: float | None, symmetric: bool) -> Tolerance | None:
+def _tolerance(rtol: float | None, atol: float | None, symmetric: bool, equal_nan: bool = False) -> Tolerance | None:
     if rtol is None and atol is None:
+        if equal_nan:
+            raise ProfkitError("equal_nan needs a tolerance to go with", "give rtol or atol as well")
         return None
     for name, value in (("rtol", rtol), ("atol", atol)):
         if value is not None and not 0 <= value < math.inf:
             raise ProfkitError(f"{name} {value} is no tolerance", "give a finite number of 0 or more")
-    return Tolerance(rtol or 0.0, atol or 0.0, symmetric)
+    return Tolerance(rtol or 0.0, atol or 0.0, symmetric, equal_nan)
 
 
 def _tensors(frame: pd.DataFrame) -> list[Tensor]:

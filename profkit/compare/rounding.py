@@ -98,13 +98,17 @@ def decide(comparison: Comparison, yardstick: Yardstick) -> Finding:
         return Finding("undecidable", "Both are empty: there is nothing to compare.")
     if not metrics.non_finite_agree:
         finding = Finding("mismatch", _non_finite_differs(comparison, metrics), diverges=True)
-    elif metrics.compared == 0:
+    elif metrics.compared == 0 and not _counts_non_finite(yardstick):
         return Finding("undecidable", f"No element is finite: {_non_finite_counts(metrics)} on both sides.")
     else:
         finding = _by_values(comparison, metrics, yardstick)
     if not finding.diverges:
-        return _with_reservations(comparison, metrics, finding)
+        return _with_reservations(comparison, metrics, finding, yardstick)
     return _with_doubt(comparison, finding)
+
+
+def _counts_non_finite(yardstick: Yardstick) -> bool:
+    return yardstick.tolerance is not None and yardstick.tolerance.equal_nan
 
 
 def _with_doubt(comparison: Comparison, finding: Finding) -> Finding:
@@ -117,10 +121,12 @@ def _with_doubt(comparison: Comparison, finding: Finding) -> Finding:
     return Finding("undecidable", f"{reason} {doubt}")
 
 
-def _with_reservations(comparison: Comparison, metrics: Metrics, finding: Finding) -> Finding:
+def _with_reservations(comparison: Comparison, metrics: Metrics, finding: Finding, yardstick: Yardstick) -> Finding:
     """Withhold the match from values that agree but are not finite, or come in another dtype or shape."""
     if metrics.compared < metrics.elements:
         counts = _non_finite_counts(metrics)
+        if _counts_non_finite(yardstick):
+            return replace(finding, reason=f"{finding.reason} Both hold {counts} at the same places.")
         reason = f"Both hold {counts} at the same places, which proves nothing. {finding.reason}"
         return replace(finding, status="undecidable", reason=reason)
     if comparison.caveat is not None:
