@@ -9,6 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from profkit.saving import save, save_grad
+
 __version__ = "0.1.0"
 
 _PUBLIC = {
@@ -16,21 +18,42 @@ _PUBLIC = {
     "Run": "profkit.run",
     "Session": "profkit.session",
     "align": "profkit.correlate",
+    "fix_random": "profkit.randomness",
     "load": "profkit.run",
     "triage": "profkit.triage",
 }
 
-__all__ = ["ProfkitError", "Run", "Session", "__version__", "align", "load", "triage"]
+__all__ = [
+    "ProfkitError",
+    "Run",
+    "Session",
+    "__version__",
+    "align",
+    "fix_random",
+    "load",
+    "migrator",
+    "save",
+    "save_grad",
+    "triage",
+]
 
 if TYPE_CHECKING:
+    from profkit import migrator
     from profkit.correlate import align
     from profkit.errors import ProfkitError
+    from profkit.randomness import fix_random
     from profkit.run import Run, load
     from profkit.session import Session
     from profkit.triage import triage
 
 
+# Rooms whose own names are used: `profkit.migrator.compare_npy_dir`.
+_ROOMS = ("migrator",)
+
+
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return import_module(f"profkit.{name}")
     if name not in _PUBLIC:
         raise AttributeError(f"module 'profkit' has no attribute {name!r}")
     return getattr(import_module(_PUBLIC[name]), name)

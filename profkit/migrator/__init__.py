@@ -1,0 +1,52 @@
+"""The calls of the migration guide, under its names: `import profkit as ts; ts.migrator.compare_npy_dir(...)`.
+
+Thin: names, signatures and files are those that scripts of the guide use, the work is done in the rooms of profkit.
+Results are printed as tables and returned as frames. docs/migration-guide.md shows them in their order and says what is
+different from the TroubleShooter, whose calls these were.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+_PUBLIC = {
+    "compare_dict_dir": "profkit.migrator.directories",
+    "compare_grads_dir": "profkit.migrator.directories",
+    "compare_list_dir": "profkit.migrator.directories",
+    "compare_npy_dir": "profkit.migrator.directories",
+    "fix_random": "profkit.randomness",
+    "get_name_map_list_by_name": "profkit.migrator.name_map_lists",
+    "get_name_map_list_by_number": "profkit.migrator.name_map_lists",
+    "get_name_map_list_by_shape_edit_distance": "profkit.migrator.name_map_lists",
+}
+
+__all__ = [
+    "compare_dict_dir",
+    "compare_grads_dir",
+    "compare_list_dir",
+    "compare_npy_dir",
+    "fix_random",
+    "get_name_map_list_by_name",
+    "get_name_map_list_by_number",
+    "get_name_map_list_by_shape_edit_distance",
+]
+
+if TYPE_CHECKING:
+    from profkit.migrator.directories import compare_dict_dir, compare_grads_dir, compare_list_dir, compare_npy_dir
+    from profkit.migrator.name_map_lists import (
+        get_name_map_list_by_name,
+        get_name_map_list_by_number,
+        get_name_map_list_by_shape_edit_distance,
+    )
+    from profkit.randomness import fix_random
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'profkit.migrator' has no attribute {name!r}")
+    return getattr(import_module(_PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
