@@ -430,6 +430,30 @@ PARITY = FrameSpec(
     ),
 )
 
+WEIGHT_MAP_STATUS = (
+    "mapped", "assumed", "tied", "not_needed", "ambiguous", "shape", "source_only", "target_only",
+)  # fmt: skip
+
+WEIGHT_MAP = FrameSpec(
+    "weight_map",
+    (
+        Column(
+            "source",
+            "string",
+            "Name in the source, several joined by ' + '; NA if only the target has it",
+            nullable=True,
+        ),
+        Column("target", "string", "Name in the target; NA if only the source has it", nullable=True),
+        Column("status", "category", "What became of it", values=WEIGHT_MAP_STATUS),
+        Column("operations", "string", "What is done to the values, in order; NA if nothing", nullable=True),
+        Column("source_shape", "string", "Dims split by ',', of the first source; NA if not known", nullable=True),
+        Column("target_shape", "string", "Dims split by ','; NA if not known", nullable=True),
+        Column("source_dtype", "category", "numpy's name", nullable=True),
+        Column("target_dtype", "category", "numpy's name", nullable=True),
+        Column("reason", "string", "Why it is so"),
+    ),
+)
+
 OVERFLOW_ROLES = ("origin", "carrier", "masked", "saturated", "unknown", "norm_jump", "expected")
 
 OVERFLOW = FrameSpec(

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import pandas as pd
 import pyarrow as pa
@@ -75,7 +76,18 @@ def directory_in_one_step(target: Path) -> Iterator[Path]:
 
 
 def write_bytes_in_one_step(path: Path, content: bytes) -> None:
-    """Write a file that is either whole or not there: beside it first, then renamed over it.
+    """Write a file that is either whole or not there.
+
+    Raises:
+        ProfkitError: The place cannot be written.
+    """
+    with file_in_one_step(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def file_in_one_step(path: Path) -> Iterator[IO[bytes]]:
+    """Give a file to fill beside the target; it is renamed over it only when the block ends without an exception.
 
     Raises:
         ProfkitError: The place cannot be written.
@@ -86,7 +98,7 @@ def write_bytes_in_one_step(path: Path, content: bytes) -> None:
         raise ProfkitError(f"{path} cannot be written: {error.strerror}", "choose another place with -o") from error
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         umask = os.umask(0)

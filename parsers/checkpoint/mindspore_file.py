@@ -16,8 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from profkit.errors import UnreadableInputError
-from profkit.parsers.checkpoint.number_formats import numbers, word_dtype
-from profkit.parsers.dump.array_file import AnyArray
+from profkit.parsers.checkpoint.number_formats import StoredWords, word_dtype
 from profkit.parsers.dump.tensor_dtypes import dtype_name, element_bytes
 from profkit.parsers.protobuf_wire import WireError, fields, text, varints
 
@@ -83,7 +82,7 @@ def read_mindspore_file(path: Path) -> MindSporeFile:
     return _read(path, state.st_mtime_ns, state.st_size)
 
 
-def open_mindspore_parameter(path: Path, member: str) -> AnyArray:
+def open_mindspore_words(path: Path, member: str) -> StoredWords:
     """Open one tensor of a checkpoint, mapped; one stored in pieces is put together in memory.
 
     Raises:
@@ -96,13 +95,13 @@ def open_mindspore_parameter(path: Path, member: str) -> AnyArray:
     if words is None:
         raise UnreadableInputError(f"{path}: tensors of {parameter.dtype} are not read", "save it as float32")
     if not math.prod(parameter.shape):
-        return numbers(np.zeros(parameter.shape + words.shape, words.base), parameter.dtype)
+        return StoredWords(np.zeros(parameter.shape + words.shape, words.base), parameter.dtype)
     try:
         pieces = [
             np.memmap(path, np.uint8, "r", piece.offset, (piece.size,)) for piece in parameter.pieces if piece.size
         ]
         stored = np.asarray(pieces[0]) if len(pieces) == 1 else np.concatenate(pieces)
-        return numbers(stored.view(words.base).reshape(parameter.shape + words.shape), parameter.dtype)
+        return StoredWords(stored.view(words.base).reshape(parameter.shape + words.shape), parameter.dtype)
     except (OSError, ValueError) as error:
         raise UnreadableInputError(f"{path} cannot be read: {error}", _COPY_AGAIN) from error
 

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from profkit.parsers.dump.array_file import AnyArray, widen_bfloat16
 from profkit.parsers.dump.narrow_floats import NARROW_FLOATS, widen_narrow_float
 
 _WORDS = {"bfloat16": "u2", **dict.fromkeys(NARROW_FLOATS, "u1")}
+
+
+class StoredWords(NamedTuple):
+    """A tensor as its file holds it.
+
+    Attributes:
+        words: Read with `word_dtype(dtype)`: of the tensor's shape, complex32 with its two parts in a last dimension.
+        dtype: Name as `dtype_name` gives it.
+    """
+
+    words: AnyArray
+    dtype: str
 
 
 def word_dtype(dtype: str, byte_order: str = "<") -> np.dtype[np.generic] | None:

@@ -16,8 +16,7 @@ import msgspec
 import numpy as np
 
 from profkit.errors import UnreadableInputError
-from profkit.parsers.checkpoint.number_formats import numbers, word_dtype
-from profkit.parsers.dump.array_file import AnyArray
+from profkit.parsers.checkpoint.number_formats import StoredWords, word_dtype
 from profkit.parsers.dump.tensor_dtypes import dtype_name, element_bytes
 
 _LENGTH_BYTES = 8
@@ -38,11 +37,19 @@ class SafeTensor(NamedTuple):
 
 
 class SafetensorsFile(NamedTuple):
-    """What the file holds: tensors by name, and names of those that are not read with the reason."""
+    """What the file holds.
+
+    Attributes:
+        tensors: By name, as they lie in the file.
+        unread: Names of those that are not read, with the reason.
+        cut: That tensors are not all there; "" if they are.
+        writer: What its metadata call its framework ("pt", "ms"); "" if they do not.
+    """
 
     tensors: Mapping[str, SafeTensor]
     unread: Mapping[str, str]
     cut: str
+    writer: str
 
 
 def begins_as_safetensors(begin: bytes, size: int) -> bool:
@@ -64,7 +71,7 @@ def read_safetensors(path: Path) -> SafetensorsFile:
     return _read(path, state.st_mtime_ns, state.st_size)
 
 
-def open_safetensor(path: Path, member: str) -> AnyArray:
+def open_safetensor_words(path: Path, member: str) -> StoredWords:
     """Open one tensor of a .safetensors file, mapped.
 
     Raises:
@@ -78,12 +85,12 @@ def open_safetensor(path: Path, member: str) -> AnyArray:
         raise UnreadableInputError(f"{path}: tensors of {tensor.dtype} are not read", "save it as float32")
     count = math.prod(tensor.shape)
     if not count:
-        return numbers(np.zeros(tensor.shape + words.shape, words.base), tensor.dtype)
+        return StoredWords(np.zeros(tensor.shape + words.shape, words.base), tensor.dtype)
     try:
         mapped = np.memmap(path, words, "r", tensor.offset, (count,))
     except (OSError, ValueError) as error:
         raise UnreadableInputError(f"{path} cannot be read: {error}", _COPY_AGAIN) from error
-    return numbers(np.asarray(mapped).reshape(tensor.shape + words.shape), tensor.dtype)
+    return StoredWords(np.asarray(mapped).reshape(tensor.shape + words.shape), tensor.dtype)
 
 
 @lru_cache(maxsize=16)
@@ -114,7 +121,10 @@ def _read(path: Path, _changed: int, size: int) -> SafetensorsFile:
             cut += described == _CUT
     # The header stands at the front of the file: the tensors are sorted as they lie in it.
     ordered = dict(sorted(tensors.items(), key=lambda item: item[1].offset))
-    return SafetensorsFile(ordered, unread, f"the file is cut: {cut:,} tensors are not all there" if cut else "")
+    missing = f"the file is cut: {cut:,} tensors are not all there" if cut else ""
+    metadata = entries.get(_METADATA)
+    writer = metadata.get("format") if isinstance(metadata, dict) else ""
+    return SafetensorsFile(ordered, unread, missing, writer if isinstance(writer, str) else "")
 
 
 _CUT = "the file ends before it does"

@@ -17,7 +17,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from profkit.errors import UnreadableInputError
-from profkit.parsers.checkpoint.number_formats import numbers, word_dtype
+from profkit.parsers.checkpoint.number_formats import StoredWords, word_dtype
 from profkit.parsers.checkpoint.restricted_pickle import BadPickleError, Unread, read_pickle
 from profkit.parsers.checkpoint.torch_objects import Storage, TensorView, TorchObjects, read_objects
 from profkit.parsers.dump.array_file import AnyArray
@@ -68,7 +68,7 @@ def read_torch_file(path: Path) -> TorchFile:
     return _read(path, state.st_mtime_ns, state.st_size)
 
 
-def open_torch_tensor(path: Path, member: str) -> AnyArray:
+def open_torch_words(path: Path, member: str) -> StoredWords:
     """Open one tensor of a file of torch.save; the storage is mapped where the file has it uncompressed.
 
     Raises:
@@ -79,7 +79,7 @@ def open_torch_tensor(path: Path, member: str) -> AnyArray:
     if view is None:
         raise UnreadableInputError(f"{path} holds no tensor {member[:80]!r}", "read the file anew")
     try:
-        return _values(path, file, view)
+        return StoredWords(_words(path, file, view), view.dtype)
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise UnreadableInputError(f"{path} cannot be read: {error}", _COPY_AGAIN) from error
 
@@ -229,7 +229,7 @@ def _no_storage(_: Any) -> Any:
     raise BadPickleError("it refers to a storage where none can be")
 
 
-def _values(path: Path, file: TorchFile, view: TensorView) -> AnyArray:
+def _words(path: Path, file: TorchFile, view: TensorView) -> AnyArray:
     """Map the storage and give the view of it; elements that are not needed are not read."""
     place = file.places[view.storage.key]
     words = word_dtype(view.dtype, file.byte_order)
@@ -238,7 +238,7 @@ def _values(path: Path, file: TorchFile, view: TensorView) -> AnyArray:
     itemsize = element_bytes(view.dtype)
     count = place.size // itemsize
     if 0 in view.shape or count == 0:
-        return numbers(np.zeros(view.shape + words.shape, words.base), view.dtype)
+        return np.zeros(view.shape + words.shape, words.base)
     if place.packed:
         with zipfile.ZipFile(path) as archive, archive.open(place.packed) as member:
             flat: AnyArray = np.frombuffer(member.read(place.size), dtype=words, count=count)
@@ -248,5 +248,4 @@ def _values(path: Path, file: TorchFile, view: TensorView) -> AnyArray:
     if words.shape:
         strides = (*strides, words.base.itemsize)
     shape = view.shape + words.shape
-    viewed = np.lib.stride_tricks.as_strided(flat[view.offset :], shape, strides, writeable=False)
-    return numbers(viewed, view.dtype)
+    return np.lib.stride_tricks.as_strided(flat[view.offset :], shape, strides, writeable=False)

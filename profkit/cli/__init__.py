@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "memory": ("profkit.cli.memory", "How much memory each component of one run held, and when."),
     "overflow": ("profkit.cli.overflow", "Which operator made the first NaN or Inf of a dump, and how it spread."),
     "compare": ("profkit.cli.compare", "Numerical parity of two arrays or directories of tensors."),
+    "weights": ("profkit.cli.weights", "Weights of a network for another: map, convert, compare."),
     "inspect": ("profkit.cli.inspect", "What each path is: format, version, rank, steps, rows, issues, and why."),
     "tui": ("profkit.cli.tui", "Browse operators, findings, overflow and parity in the terminal."),
     "cache": ("profkit.cli.cache", "What is kept of the inputs that were read; remove it."),

@@ -58,7 +58,7 @@ def compare_tensors(
         ProfkitError: A tolerance is negative or not finite, or equal_nan stands without one.
         CancelledError: The listener stopped the work.
     """
-    tolerance = _tolerance(rtol, atol, symmetric, equal_nan)
+    tolerance = tolerance_of(rtol, atol, symmetric, equal_nan)
     pairs = pair(a, b, names=names, given=given, strategies=pair_by, progress=progress)
     tensors_a, tensors_b = _tensors(a), _tensors(b)
     columns = (pairs[name].tolist() for name in ("row_a", "row_b", "sure", "paired_by", "note"))
@@ -73,11 +73,44 @@ def compare_tensors(
         )
         for row_a, row_b, sure, how, note in zip(*columns, strict=True)
     ]
+    return compare_pairs(to_measure, pairs["paired_by"].tolist(), tolerance, workers=workers, progress=progress)
+
+
+def compare_pairs(
+    pairs: Sequence[PairToMeasure],
+    paired_by: Sequence[str | None],
+    tolerance: Tolerance | None,
+    *,
+    workers: int = 1,
+    progress: Progress = silent,
+) -> pd.DataFrame:
+    """Measure and judge pairs that are known already.
+
+    Args:
+        pairs: In forward order.
+        paired_by: How each was paired; None for one without a partner.
+        tolerance: From tolerance_of.
+        workers: Processes that measure; 1 measures in this one.
+        progress: Listens, and may cancel.
+
+    Returns:
+        A parity frame of one row a pair, in their order.
+
+    Raises:
+        CancelledError: The listener stopped the work.
+    """
     comparisons: list[Comparison] = []
-    for comparison in measure_pairs(to_measure, workers):
+    for comparison in measure_pairs(pairs, workers):
         comparisons.append(comparison)
         progress("comparing", comparison.tensor.label, len(comparisons) / len(pairs))
-    return _parity_frame(comparisons, judge(comparisons, tolerance), pairs["paired_by"].tolist())
+    return judged(comparisons, paired_by, tolerance)
+
+
+def judged(
+    comparisons: Sequence[Comparison], paired_by: Sequence[str | None], tolerance: Tolerance | None = None
+) -> pd.DataFrame:
+    """Give the parity frame of pairs that were measured, in their order."""
+    return _parity_frame(comparisons, judge(comparisons, tolerance), paired_by)
 
 
 def compare_arrays(
@@ -107,13 +140,18 @@ def compare_arrays(
     Raises:
         ProfkitError: A tolerance is negative or not finite.
     """
-    tolerance = _tolerance(rtol, atol, symmetric)
+    tolerance = tolerance_of(rtol, atol, symmetric)
     left, right = Tensor(name_a, open=lambda: a), Tensor(name_b, open=lambda: b)
     comparison = measure_pair(PairToMeasure(left, right, tolerance=tolerance))
-    return _parity_frame([comparison], judge([comparison], tolerance), [GIVEN])
+    return judged([comparison], [GIVEN], tolerance)
 
 
-def _tolerance(rtol: float | None, atol: float | None, symmetric: bool, equal_nan: bool = False) -> Tolerance | None:
+def tolerance_of(rtol: float | None, atol: float | None, symmetric: bool, equal_nan: bool = False) -> Tolerance | None:
+    """Give the user's limits; None where there are none, so that the rule by dtype and depth decides.
+
+    Raises:
+        ProfkitError: One is negative or not finite, or equal_nan stands without one.
+    """
     if rtol is None and atol is None:
         if equal_nan:
             raise ProfkitError("equal_nan needs a tolerance to go with", "give rtol or atol as well")

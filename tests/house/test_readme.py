@@ -26,7 +26,9 @@ def command_named(name: str) -> click.Command:
 
 @pytest.mark.parametrize("words", commands_shown(), ids=" ".join)
 def test_a_command_of_the_readme_exists_with_its_options(words: list[str]) -> None:
-    known = {option for parameter in command_named(words[0]).params for option in parameter.opts}
+    command = command_named(words[0])
+    command = command.commands[words[1]] if isinstance(command, click.Group) else command
+    known = {option for parameter in command.params for option in parameter.opts}
     assert {word for word in words[1:] if word.startswith("-")} <= known
 
 
@@ -39,7 +41,8 @@ def test_every_command_explains_itself_with_examples(name: str) -> None:
     command = command_named(name)
     assert command.help
     assert f"profkit {name}" in command.help
-    for parameter in command.params:
+    commands = command.commands.values() if isinstance(command, click.Group) else [command]
+    for parameter in (parameter for one in commands for parameter in one.params):
         if isinstance(parameter, click.Option):
             assert parameter.help, (name, parameter.opts)
 
