@@ -20,6 +20,8 @@ _PUBLIC = {
     "align": "profkit.correlate",
     "fix_random": "profkit.randomness",
     "load": "profkit.run",
+    "proposal": "profkit.failure_advice",
+    "tracking": "profkit.value_tracking",
     "triage": "profkit.triage",
 }
 
@@ -32,23 +34,28 @@ __all__ = [
     "fix_random",
     "load",
     "migrator",
+    "proposal",
     "save",
     "save_grad",
+    "tracking",
     "triage",
+    "widget",
 ]
 
 if TYPE_CHECKING:
-    from profkit import migrator
+    from profkit import migrator, widget
     from profkit.correlate import align
     from profkit.errors import ProfkitError
+    from profkit.failure_advice import proposal
     from profkit.randomness import fix_random
     from profkit.run import Run, load
     from profkit.session import Session
     from profkit.triage import triage
+    from profkit.value_tracking import tracking
 
 
 # Rooms whose own names are used: `profkit.migrator.compare_npy_dir`.
-_ROOMS = ("migrator",)
+_ROOMS = ("migrator", "widget")
 
 
 def __getattr__(name: str) -> Any:

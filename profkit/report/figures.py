@@ -180,6 +180,44 @@ def difference_bars(histogram: pd.DataFrame, title: str, form: str) -> bytes:
     return content.getvalue()
 
 
+def loss_lines(curves: pd.DataFrame, labels: tuple[str, str], title: str, form: str) -> bytes:
+    """Draw two loss curves.
+
+    Args:
+        curves: Columns step, left and right, as profkit.loss_curves.compared_losses gives them.
+        labels: What to call the two.
+        title: What to write above.
+        form: "png" or "svg".
+    """
+    with _figure(form, 7.0) as (figure, content):
+        axes = figure.add_subplot()
+        for name, label, colour, style in zip(("left", "right"), labels, (_BLUE, _ORANGE), ("-", "--"), strict=True):
+            axes.plot(curves["step"], curves[name], style, color=colour, label=_shortened(label), linewidth=1.4)
+        axes.set_xlabel("step")
+        axes.set_ylabel("loss")
+        axes.set_title(_shortened(title), loc="left")
+        axes.legend()
+    return content.getvalue()
+
+
+def loss_error_line(curves: pd.DataFrame, form: str) -> bytes:
+    """Draw how far two loss curves are apart.
+
+    Args:
+        curves: Columns step and abs_error, as profkit.loss_curves.compared_losses gives them.
+        form: "png" or "svg".
+    """
+    with _figure(form, 7.0) as (figure, content):
+        axes = figure.add_subplot()
+        axes.plot(curves["step"], curves["abs_error"], color=_RED, linewidth=1.2)
+        if (curves["abs_error"] > 0).any():
+            axes.set_yscale("log")
+        axes.set_xlabel("step")
+        axes.set_ylabel("|left-right|")
+        axes.set_title("Loss error", loc="left")
+    return content.getvalue()
+
+
 def _along_the_network(parity: pd.DataFrame) -> pd.DataFrame:
     """Give the rows to draw: what flows forward, or whatever there is if nothing does."""
     forward = parity[parity["io"].astype(object).isin(("output", "input"))]
