@@ -27,8 +27,8 @@ from profkit.weights.rules import Rules
 from profkit.weights.shape_fit import text
 from profkit.weights.weight_map import NOT_NEEDED, TIED, MapRow, WeightMap
 
-# A second process takes a quarter of a second to start, in which this much is measured.
-_WORTH_A_PROCESS_BYTES = 256 << 20
+# Pairs of parameters are small: handing them to a second process costs more than it saves below this (benchmarks/).
+_WORTH_A_PROCESS_BYTES = 8 << 30
 NOT_NEEDED_BY_RULE = "not needed"
 """In `paired_by`: nothing on the other side belongs to it, and nothing is missed."""
 
