@@ -14,22 +14,34 @@ _PUBLIC = {
     "compare_dict_dir": "profkit.migrator.directories",
     "compare_grads_dir": "profkit.migrator.directories",
     "compare_list_dir": "profkit.migrator.directories",
+    "compare_ms_ckpt": "profkit.migrator.weight_files",
     "compare_npy_dir": "profkit.migrator.directories",
+    "compare_pth_and_ckpt": "profkit.migrator.weight_files",
+    "convert_weight": "profkit.migrator.weight_files",
+    "convert_weight_and_load": "profkit.migrator.weight_files",
     "fix_random": "profkit.randomness",
     "get_name_map_list_by_name": "profkit.migrator.name_map_lists",
     "get_name_map_list_by_number": "profkit.migrator.name_map_lists",
     "get_name_map_list_by_shape_edit_distance": "profkit.migrator.name_map_lists",
+    "get_weight_map": "profkit.migrator.weight_files",
+    "save_net_and_weight_params": "profkit.migrator.net_files",
 }
 
 __all__ = [
     "compare_dict_dir",
     "compare_grads_dir",
     "compare_list_dir",
+    "compare_ms_ckpt",
     "compare_npy_dir",
+    "compare_pth_and_ckpt",
+    "convert_weight",
+    "convert_weight_and_load",
     "fix_random",
     "get_name_map_list_by_name",
     "get_name_map_list_by_number",
     "get_name_map_list_by_shape_edit_distance",
+    "get_weight_map",
+    "save_net_and_weight_params",
 ]
 
 if TYPE_CHECKING:
@@ -38,6 +50,14 @@ if TYPE_CHECKING:
         get_name_map_list_by_name,
         get_name_map_list_by_number,
         get_name_map_list_by_shape_edit_distance,
+    )
+    from profkit.migrator.net_files import save_net_and_weight_params
+    from profkit.migrator.weight_files import (
+        compare_ms_ckpt,
+        compare_pth_and_ckpt,
+        convert_weight,
+        convert_weight_and_load,
+        get_weight_map,
     )
     from profkit.randomness import fix_random
 

@@ -53,6 +53,8 @@ def print_parity(
     shapes: bool = False,
     sides: Sequence[str] = ("orig", "target"),
     headers: Sequence[str] | None = None,
+    columns: Sequence[str] | None = None,
+    of: pd.DataFrame | None = None,
 ) -> None:
     """Print a parity frame with its verdict in a sentence.
 
@@ -63,16 +65,19 @@ def print_parity(
         shapes: Print the columns of shapes.
         sides: What to call side A and side B.
         headers: Headings instead of the usual ones, from the first column on.
+        columns: Columns to print; None for the usual ones.
+        of: The frame whose verdict is said, where only some of its rows are printed.
     """
     for line in heading:
         sys.stdout.write(f"{printable(line)}\n")
-    columns = [name for name in _PARITY_COLUMNS if shapes or name not in _SHAPES]
+    given = columns is not None
+    columns = list(columns or (name for name in _PARITY_COLUMNS if shapes or name not in _SHAPES))
     # Counts of NaN and Inf are worth their width only where there are any.
-    if parity[list(_COUNTS)].fillna(0).to_numpy().any():
+    if not given and parity[list(_COUNTS)].fillna(0).to_numpy().any():
         columns[-1:-1] = _COUNTS
     shown = parity[columns].rename(columns={name: _side_word(name, sides) for name in columns})
     print_table(shown, title, headers)
-    sys.stdout.write(f"{printable(summary(parity))}\n")
+    sys.stdout.write(f"{printable(summary(parity if of is None else of))}\n")
 
 
 def summary(parity: pd.DataFrame) -> str:

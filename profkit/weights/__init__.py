@@ -24,6 +24,7 @@ _PUBLIC = {
     "read_checkpoint": "profkit.parsers.checkpoint.whole_checkpoint",
     "read_map": "profkit.weights.map_file",
     "read_rules": "profkit.weights.rules",
+    "troubleshooter_tables": "profkit.weights.map_file",
     "write_map": "profkit.weights.map_file",
     "write_troubleshooter_map": "profkit.weights.map_file",
 }
@@ -43,6 +44,7 @@ __all__ = [
     "read_checkpoint",
     "read_map",
     "read_rules",
+    "troubleshooter_tables",
     "write_map",
     "write_troubleshooter_map",
 ]
@@ -53,7 +55,7 @@ if TYPE_CHECKING:
     from profkit.weights.conversion import convert, identity_map
     from profkit.weights.description import NetDescription, ParameterDescription, describe
     from profkit.weights.live_net import describe_net
-    from profkit.weights.map_file import read_map, write_map, write_troubleshooter_map
+    from profkit.weights.map_file import read_map, troubleshooter_tables, write_map, write_troubleshooter_map
     from profkit.weights.matching import make_map
     from profkit.weights.prediction import predicted_map
     from profkit.weights.rules import read_rules

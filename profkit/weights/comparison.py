@@ -64,6 +64,7 @@ def compare_weights(
     rtol: float | None = None,
     atol: float | None = None,
     symmetric: bool = True,
+    equal_nan: bool = False,
     workers: int | None = 1,
     progress: Progress = silent,
 ) -> WeightsComparison:
@@ -82,6 +83,7 @@ def compare_weights(
         rtol: Relative tolerance asked of every element; without rtol and atol the rule by dtype decides.
         atol: Absolute tolerance asked of every element.
         symmetric: Hold rtol against the larger of |a| and |b|; else against |a|.
+        equal_nan: Take NaN and Inf at the same places for agreement; only with a tolerance.
         workers: Processes that measure; None takes two where there is much to read.
         progress: Listens, and may cancel.
 
@@ -89,7 +91,7 @@ def compare_weights(
         ProfkitError: A path cannot be read or holds no tensors, the map does not fit, or a tolerance is none.
         CancelledError: The listener stopped the work.
     """
-    tolerance = tolerance_of(rtol, atol, symmetric)
+    tolerance = tolerance_of(rtol, atol, symmetric, equal_nan)
     sides = [side if isinstance(side, Checkpoint) else read_checkpoint(side) for side in (a, b)]
     left, right = sides
     made = make_map(describe_checkpoint(left), describe_checkpoint(right), rules) if weight_map is None else weight_map

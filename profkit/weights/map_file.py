@@ -89,6 +89,15 @@ def write_troubleshooter_map(path: Path | str, weight_map: WeightMap) -> None:
     Raises:
         ProfkitError: A parameter has no single partner, or the place cannot be written.
     """
+    write_bytes_in_one_step(Path(path), json.dumps(troubleshooter_tables(weight_map)).encode("ascii"))
+
+
+def troubleshooter_tables(weight_map: WeightMap) -> tuple[dict[str, str], dict[str, str]]:
+    """Give a map as the two tables of `torch_net_map.json`: names, and operations by name.
+
+    Raises:
+        ProfkitError: A parameter has no single partner.
+    """
     names: dict[str, str] = {}
     values: dict[str, str] = {}
     for row in weight_map.rows:
@@ -105,7 +114,7 @@ def write_troubleshooter_map(path: Path | str, weight_map: WeightMap) -> None:
         if row.operations:
             conv1d = row.operations == _CONV1D_OPERATIONS and len(row.source_shape or (0, 0, 0)) == 3
             values[name] = _CONV1D_FUNCTION if conv1d else " ".join(map(str, row.operations))
-    write_bytes_in_one_step(Path(path), json.dumps([names, values]).encode("ascii"))
+    return names, values
 
 
 def read_map(path: Path | str) -> WeightMap:
