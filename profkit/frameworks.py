@@ -7,6 +7,7 @@ cannot exist.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -58,6 +59,12 @@ def is_torch_module(value: object) -> bool:
 def is_mindspore_cell(value: object) -> bool:
     """Tell whether a value is a mindspore.nn.Cell."""
     return _is_a(value, "mindspore", "nn.Cell")
+
+
+def not_compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a function that torch.compile runs as it is, instead of tracing into it."""
+    dynamo: Any = sys.modules.get("torch._dynamo")
+    return function if dynamo is None else dynamo.disable(function)
 
 
 def wait_for_mindspore() -> None:

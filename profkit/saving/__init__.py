@@ -4,9 +4,10 @@
     ts.save("out/pt/pred", model(images))      # out/pt/0_pred.npy
     x = ts.save_grad("out/pt/fc1", x)          # out/pt/1_fc1_backward.npy, when the gradient of x is known
 
-Both work in PyTorch, in MindSpore's PyNative mode and inside MindSpore graphs (GRAPH_MODE and `jit`). A graph is built
-from the source of what it calls; this package is named in MS_JIT_IGNORE_MODULES, so that MindSpore calls `save` each
-time the graph runs instead of translating it (https://www.mindspore.cn/docs/en/master/api_python/env_var_list.html).
+Both work in PyTorch, torch.compile included, in MindSpore's PyNative mode and inside MindSpore graphs (GRAPH_MODE and
+`jit`). A graph is built from the source of what it calls; this package is named in MS_JIT_IGNORE_MODULES, so that
+MindSpore calls `save` each time the graph runs instead of translating it
+(https://www.mindspore.cn/docs/en/master/api_python/env_var_list.html).
 The two functions stand here, in a module that imports nothing heavy, because MindSpore looks names up in `profkit`
 itself and never asks its `__getattr__`.
 """
@@ -15,6 +16,8 @@ from __future__ import annotations
 
 import os
 from typing import Any
+
+from profkit.frameworks import not_compiled
 
 _IGNORED = "MS_JIT_IGNORE_MODULES"
 
@@ -51,7 +54,7 @@ def save(file: Any, data: Any, suffix: str | None = None, output_mode: str = "np
     """
     from profkit.saving.saved_files import save_tensors  # noqa: PLC0415 - imports numpy
 
-    save_tensors(file, data, suffix, output_mode)
+    not_compiled(save_tensors)(file, data, suffix, output_mode)
 
 
 def save_grad(file: Any, data: Any, suffix: str = "backward", output_mode: str = "npy") -> Any:
@@ -76,15 +79,24 @@ def save_grad(file: Any, data: Any, suffix: str = "backward", output_mode: str =
 # A graph has to see through this one, or no gradient would flow: MindSpore translates what carries this mark.
 save_grad.__jit_function__ = True  # type: ignore[attr-defined]
 
+# torch.compile ends its graph before a call of these, and begins another one after it.
+save._torchdynamo_disable = True  # type: ignore[attr-defined]
+save_grad._torchdynamo_disable = True  # type: ignore[attr-defined]
+
 
 def _gradient_hook(file: Any, suffix: str, output_mode: str) -> Any:
     from profkit.saving.gradient_hooks import gradient_hook  # noqa: PLC0415 - imports numpy
 
-    return gradient_hook(file, suffix, output_mode, translated=_called_by_translator())
+    translated = _called_by_translator()
+    hook = gradient_hook(file, suffix, output_mode, translated=translated)
+    return hook if translated else not_compiled(hook)
 
 
 def _called_by_translator() -> bool:
-    """Tell whether MindSpore calls while it builds a graph: then the caller is no frame of `save_grad`."""
+    """Tell whether MindSpore calls while it builds a graph: then the caller is no frame of `save_grad`.
+
+    torch.compile may run the rest of `save_grad` as a function that has its name in its own.
+    """
     import sys  # noqa: PLC0415 - a graph would have to translate a global
 
-    return sys._getframe(2).f_code is not save_grad.__code__
+    return "mindspore" in sys.modules and "save_grad" not in sys._getframe(2).f_code.co_name

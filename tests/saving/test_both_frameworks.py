@@ -132,6 +132,27 @@ def test_graph_mode_saves_each_time_it_runs(tmp_path: Path) -> None:
     assert values == {"y.npy": [[0, 0], [2, 2]], "y_backward.npy": [[0, 0], [4, 4]]}
 
 
+@pytest.mark.filterwarnings("ignore:Dynamo does not know how to trace")
+def test_a_compiled_torch_network_saves_each_time_it_runs(tmp_path: Path) -> None:
+    import torch
+
+    file = str(tmp_path / "y")
+
+    @torch.compile(backend="eager")
+    def step(x: Any) -> Any:
+        y = x * 2
+        ts.save(file, y)
+        y = ts.save_grad(file, y)
+        return (y * y).sum()
+
+    for start in (0.0, 1.0):
+        step(torch.full((2,), start, requires_grad=True)).backward()
+    values = [(path.name, np.load(path).tolist()) for path in sorted(tmp_path.iterdir())]
+    assert values == [
+        ("0_y.npy", [0, 0]), ("1_y_backward.npy", [0, 0]), ("2_y.npy", [2, 2]), ("3_y_backward.npy", [4, 4]),
+    ]  # fmt: skip
+
+
 def test_evaluation_saves_no_gradient_and_goes_on(tmp_path: Path) -> None:
     import torch
 
