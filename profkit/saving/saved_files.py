@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,8 @@ def check_mode(output_mode: str) -> None:
 
 def _write(path: Path, array: NDArray[Any]) -> None:
     """Write a file in one step: one that is seen is whole."""
-    unfinished = path.with_name(f".{os.getpid()}.unfinished")
+    # Gradients of one step are computed, and saved, by several threads.
+    unfinished = path.with_name(f".{os.getpid()}-{get_ident()}.unfinished")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,18 @@ def test_a_name_too_long_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(ProfkitError, match="cannot be written: File name too long"):
         ts.save(str(tmp_path / "x"), {"k" * 300: np.zeros(1)})
     assert not names(tmp_path)
+
+
+def test_threads_do_not_write_over_each_other(tmp_path: Path) -> None:
+    def save(value: int) -> None:
+        ts.save(str(tmp_path / "x"), np.full(50, value))
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(save, range(200)))
+    arrays = [np.load(tmp_path / f"{number}_x.npy") for number in range(200)]
+    assert sorted(array[0] for array in arrays) == list(range(200))
+    assert all((array == array[0]).all() for array in arrays)
+    assert len(names(tmp_path)) == 200
 
 
 def test_print_mode_prints_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
