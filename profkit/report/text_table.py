@@ -24,9 +24,7 @@ def display_headers(frame: pd.DataFrame) -> list[str]:
 
 def display_cells(frame: pd.DataFrame) -> list[list[str]]:
     """Give the cells as text for reading, row by row: durations with their unit, NA as "-", text made printable."""
-    columns = [
-        [_reader(str(name), frame[name])(value) for value in frame[name].astype(object)] for name in frame.columns
-    ]
+    columns = [list(map(_reader(str(name), frame[name]), frame[name].astype(object))) for name in frame.columns]
     return [list(row) for row in zip(*columns, strict=True)] if columns else []
 
 
