@@ -16,9 +16,11 @@ from pathlib import Path
 import mindspore as ms
 from mindspore import nn, profiler
 from mindspore.profiler import _ExperimentalConfig
+from mindspore_held_out_networks import HELD_OUT
 from mindspore_networks import NETWORKS, tensors
 from settings import SEED, STEPS, WARM_UP_STEPS
 
+ALL_NETWORKS = {**NETWORKS, **HELD_OUT}
 MODES = ("pynative", "graph", "jit")
 _COMPOSITE_CELLS = (nn.GRU, nn.LSTM, nn.RNN)
 
@@ -26,7 +28,7 @@ _COMPOSITE_CELLS = (nn.GRU, nn.LSTM, nn.RNN)
 def main() -> None:
     """Record one network."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("network", choices=sorted(NETWORKS))
+    parser.add_argument("network", choices=sorted(ALL_NETWORKS))
     parser.add_argument("folder", type=Path)
     parser.add_argument("--mode", choices=MODES, required=True)
     arguments = parser.parse_args()
@@ -43,7 +45,7 @@ def record(name: str, folder: Path, mode: str) -> None:
         ms.runtime.launch_blocking()
     else:
         ms.set_context(save_graphs=2, save_graphs_path=str(folder / "graphs"))
-    facts = NETWORKS[name]
+    facts = ALL_NETWORKS[name]
     network, loss_of = facts.build().set_train(), facts.loss()
     optimizer = facts.optimizer(network)
     inputs, target = tensors(name)

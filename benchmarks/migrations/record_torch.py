@@ -14,13 +14,16 @@ from pathlib import Path
 
 import torch
 from settings import SEED, STEPS, WARM_UP_STEPS
+from torch_held_out_networks import HELD_OUT
 from torch_networks import NETWORKS, tensors
+
+ALL_NETWORKS = {**NETWORKS, **HELD_OUT}
 
 
 def main() -> None:
     """Record one network."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("network", choices=sorted(NETWORKS))
+    parser.add_argument("network", choices=sorted(ALL_NETWORKS))
     parser.add_argument("folder", type=Path)
     parser.add_argument("--stack", action="store_true", help="record Python stacks as well")
     arguments = parser.parse_args()
@@ -32,7 +35,7 @@ def record(name: str, folder: Path, *, stack: bool) -> None:
     """Write the recording of three training steps into a folder."""
     torch.set_num_threads(1)
     torch.manual_seed(SEED)
-    facts = NETWORKS[name]
+    facts = ALL_NETWORKS[name]
     network, loss_of = facts.build().train(), facts.loss()
     optimizer = facts.optimizer(network)
     inputs, target = tensors(name)

@@ -40,4 +40,28 @@ def batch_of(name: str) -> tuple[tuple[Array, ...], Array]:
         return (numbers(16, 8), categories), random.integers(0, 2, 16).astype(np.float32)
     if name in ("speech", "cells"):
         return (numbers(BATCH, 4, AUDIO) if name == "speech" else words(WORDS, BATCH, SEQUENCE),), labels
+    return _held_out_batch_of(name)
+
+
+def _held_out_batch_of(name: str) -> tuple[tuple[Array, ...], Array]:
+    random = np.random.default_rng(SEED)
+
+    def numbers(*shape: int) -> Array:
+        return random.standard_normal(shape).astype(np.float32)
+
+    def words(count: int, *shape: int) -> Array:
+        return random.integers(0, count, shape).astype(np.int32)
+
+    if name == "tied":
+        mask = np.triu(np.ones((SEQUENCE, SEQUENCE), np.bool_), 1)
+        return (words(WORDS, BATCH, SEQUENCE), mask), words(WORDS, BATCH * SEQUENCE)
+    if name in ("mixer", "squeeze", "segment"):
+        target = (
+            random.random((BATCH, 1, IMAGE, IMAGE)).astype(np.float32) if name == "segment" else words(CLASSES, BATCH)
+        )
+        return (numbers(BATCH, 3, IMAGE, IMAGE),), target
+    if name in ("memory", "gates"):
+        return (numbers(BATCH, 4, AUDIO) if name == "memory" else words(WORDS, BATCH, SEQUENCE),), words(CLASSES, BATCH)
+    if name == "twin":
+        return (numbers(8, 24), numbers(8, 24)), random.integers(0, 2, 8).astype(np.float32)
     raise ValueError(f"no network {name!r}")

@@ -7,7 +7,7 @@ step is segmented at once and `graph_order` puts right what the schedule moved.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,10 +17,12 @@ import pandas as pd
 from profkit.correlate.executions import ALIGNED_PHASES, StepPair, rows_of
 from profkit.correlate.forks import GRADIENT_SUM, close_forks
 from profkit.correlate.graph_order import follow_queues
+from profkit.correlate.layout_copies import work_of_copies
 from profkit.correlate.mindspore_kernels import MindSporeKernels
 from profkit.correlate.neighbours import Neighbourhood
 from profkit.correlate.placement import (
     CONFIDENCE,
+    COPIED_FOR,
     NO_COUNTERPART,
     NO_KERNEL,
     NO_LAUNCH,
@@ -130,7 +132,8 @@ class FrameworkAligner:
         close_forks(units, kernels, owner, reasons)
         owner = _joined_loops(units, owner)
         mindspore = Placement(kernel_rows, owner, reasons)
-        torch = _torch_placement(torch_rows[np.isin(phase_of, phases)], units, mindspore)
+        copies = work_of_copies(units, owner)
+        torch = _torch_placement(torch_rows[np.isin(phase_of, phases)], units, mindspore, copies)
         return _Part(torch, mindspore, len(units))
 
     def _launched(self, host: Placement, device_rows: Rows) -> Placement:
@@ -151,15 +154,26 @@ def _joined_loops(units: Sequence[Unit], owner: Rows) -> Rows:
     return np.append(numbers, -1)[owner].astype(np.int64)
 
 
-def _torch_placement(rows: Rows, units: Sequence[Unit], mindspore: Placement) -> Placement:
-    """Place the outermost operators in the units they were cut into, with the surest reason of the unit's kernels."""
+def _torch_placement(rows: Rows, units: Sequence[Unit], mindspore: Placement, copies: Mapping[int, int]) -> Placement:
+    """Place the outermost operators in the units they were cut into, with the surest reason of the unit's kernels.
+
+    Args:
+        rows: The operators.
+        units: The units they were cut into.
+        mindspore: Where the kernels went.
+        copies: Units that are a part of another one.
+    """
     unit_of = {row: number for number, unit in reversed(list(enumerate(units))) for row in unit.rows}
     reasons = zip(mindspore.unit, mindspore.reason, strict=True)
     surest = {int(unit): reason for unit, reason in sorted(reasons, key=lambda its: CONFIDENCE.get(its[1], 0.0))}
     placement = Placement.unmatched(rows, PARAMETER_GRADIENT)
     for at, row in enumerate(rows):
         number = unit_of.get(int(row))
-        if number is not None:
+        if number is None:
+            continue
+        if number in copies and units[number].rows[-1] == row:
+            placement.unit[at], placement.reason[at] = copies[number], COPIED_FOR
+        else:
             placement.unit[at] = number if number in surest else -1
             placement.reason[at] = surest.get(number, NO_COUNTERPART if units[number].skip_cost else NO_KERNEL)
     return placement

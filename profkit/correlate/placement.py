@@ -20,6 +20,7 @@ NUMBERED_BRANCHES = "equal-shape branches: paired in the order in which the comp
 SAME_PARAMETER = "updates the parameter of the same number and size"
 WHOLE_UPDATE = "parameter updates as a whole"
 REPLACED = "stands in the same place instead"
+COPIED_FOR = "copies what this work takes or made: the other side does not record such a copy"
 NO_KERNEL = "runs no kernel"
 NO_COUNTERPART = "no counterpart found"
 PARAMETER_GRADIENT = "stores a parameter's gradient, which the other side does not record"
@@ -32,6 +33,7 @@ CONFIDENCE = {
     SAME_PLACE: 0.85,
     SAME_PARAMETER: 0.9,
     FORK: 0.7,
+    COPIED_FOR: 0.7,
     NUMBERED_BRANCHES: 0.5,
     WHOLE_UPDATE: 0.6,
     PLACE_ONLY: 0.6,

@@ -62,6 +62,7 @@ class Unit:
         decomposition: The kernels it may become.
         shapes: Shapes of all tensors it and what is nested in it read or write.
         accumulated: Shapes of the gradients that the autograd engine added up after it, where a tensor was used twice.
+        operands: Shapes of the tensors that its last row was given, as often as they were.
         module: Path of the module it ran in; None if not known. Only asked whether two are equal.
         op_class: Class of its heaviest row.
         skip_cost: What it costs to leave it without a counterpart; nothing if it ran no kernel.
@@ -73,6 +74,7 @@ class Unit:
     decomposition: Decomposition
     shapes: ShapeSet
     accumulated: tuple[Shape, ...]
+    operands: tuple[Shape, ...]
     module: str | None
     op_class: str | None
     skip_cost: float
@@ -148,7 +150,7 @@ class TorchUnits:
         if phase != "backward":
             return [
                 self._unit(members, phase, part)
-                for members in self._with_counters(rows)
+                for members in self._with_views(self._with_counters(rows))
                 for part in self._parts_of(members)
             ]
         gathered: list[tuple[int, list[int]]] = []
@@ -187,6 +189,29 @@ class TorchUnits:
         if counter:
             yield counter
 
+    def _with_views(self, pieces: Iterable[tuple[int, ...]]) -> Iterator[tuple[int, ...]]:
+        """Give each piece, a copy together with the views of one module in front of it.
+
+        PyTorch transposes by a view and copies later, where a reshape needs it; MindSpore copies in Transpose.
+        """
+        views: list[int] = []
+        for piece in pieces:
+            row = piece[0]
+            moves = len(piece) == 1 and self._classes[row] in ("view", "copy") and not self._loop[row]
+            if views and self._modules[views[-1]] != self._modules[row]:
+                yield from ((view,) for view in views)
+                views = []
+            if moves and not self._runs_a_kernel(self._nested[row]):
+                views.append(row)
+                continue
+            if moves:
+                yield (*views, row)
+            else:
+                yield from ((view,) for view in views)
+                yield piece
+            views = []
+        yield from ((view,) for view in views)
+
     def _unit(self, top_rows: tuple[int, ...], phase: str, rows: tuple[int, ...]) -> Unit:
         nested = np.concatenate([self._nested[row] for row in rows])
         sums = [row for row in nested if self._names[row] == "aten::add_" and self._parents[row] in rows]
@@ -206,9 +231,10 @@ class TorchUnits:
             decomposition=united([*parts, repeated("add", len(accumulated))] if accumulated else parts),
             shapes=ShapeSet.of(computing, others),
             accumulated=accumulated,
+            operands=shapes_of(self._shapes[rows[-1]]),
             module=self._modules[rows[-1]],
             op_class=op_class,
-            skip_cost=_skip_cost(op_class) if runs_a_kernel else 0.0,
+            skip_cost=max(_skip_cost(op_class), _SKIP_COST["copy"]) if runs_a_kernel else 0.0,
         )
 
     def _runs_a_kernel(self, nested: Rows) -> bool:

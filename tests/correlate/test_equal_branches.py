@@ -14,7 +14,7 @@ SHAPES = ((8, 4), (4, 4))
 def unit(number: int, phase: str = "forward", operator: str = "aten::linear") -> Unit:
     """A linear layer, or other work."""
     facts = decomposition("forward", operator) or by_name("forward", operator)
-    return Unit((number,), phase, (operator,), facts, ShapeSet.of([SHAPES]), (), None, "matmul", 8.0)
+    return Unit((number,), phase, (operator,), facts, ShapeSet.of([SHAPES]), (), (), None, "matmul", 8.0)
 
 
 def kernels(*names: str, phase: str = "forward") -> Kernels:

@@ -17,7 +17,16 @@ HEAVY = {"aten::linear": 8.0, "aten::layer_norm": 8.0, "aten::gelu": 5.0}
 def unit(operator: str, shapes: str = "") -> Unit:
     facts = decomposition("forward", operator) or by_name("forward", operator)
     return Unit(
-        (0,), "forward", (operator,), facts, ShapeSet.of([shapes_of(shapes)]), (), None, None, HEAVY.get(operator, 1.5)
+        (0,),
+        "forward",
+        (operator,),
+        facts,
+        ShapeSet.of([shapes_of(shapes)]),
+        (),
+        (),
+        None,
+        None,
+        HEAVY.get(operator, 1.5),
     )
 
 
