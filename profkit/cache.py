@@ -14,7 +14,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,7 +29,7 @@ from profkit.schema import CACHED_FRAMES, SCHEMA_VERSION
 from profkit.store import read_frame, write_frame
 
 DEFAULT_LIMIT_BYTES = 5 << 30
-_MANIFEST, _HASHES, _PEAKS = "manifest.json", "hashes.json", "tensor-peaks.msgpack"
+_MANIFEST, _ANSWER, _HASHES, _PEAKS = "manifest.json", "answer", "hashes.json", "tensor-peaks.msgpack"
 _GENERATION = re.compile(r"frames-(\d{1,9})")
 _UNFINISHED, _REMOVED = ".writing.", ".removed."
 _ABANDONED_AFTER_S = 24 * 3600
@@ -69,6 +69,23 @@ class CacheEntry:
         except _MALFORMED:
             return {}
         return manifest if isinstance(manifest, dict) else {}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command said of its inputs, so that it need not be worked out again.
+
+    Attributes:
+        content: The result in the format that was asked for.
+        summary: What the result amounts to, in words.
+        told: Lines for the user beside it.
+        has_losses: Whether some of the input could not be used.
+    """
+
+    content: bytes
+    summary: str
+    told: tuple[str, ...]
+    has_losses: bool
 
 
 @dataclass(frozen=True)
@@ -157,14 +174,22 @@ class Cache:
             parsed: The result.
             path: The input, for `entries`.
         """
-        if self.limit_bytes == 0:
-            return None
+        manifest = {
+            "frames": sorted(parsed.frames),
+            "issues": [asdict(issue) for issue in parsed.issues],
+            "framework": parsed.framework,
+            "rank": parsed.rank,
+            "writer_version": parsed.writer_version,
+            "facts": dict(parsed.facts),
+            "path": str(path),
+        }
+
+        def fill(building: Path) -> None:
+            for name, frame in parsed.frames.items():
+                write_frame(building / f"{name}.parquet", frame)
+
         try:
-            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._entries_root.mkdir(mode=0o700, exist_ok=True)
-            size = self._write(self._entries_root / key, parsed, path)
-            self._make_room()
-            self._remove_leftovers()
+            size = self._keep(key, manifest, fill)
         except OSError as error:
             reason = error.strerror or type(error).__name__
             return ImportIssue(Severity.INFO, str(self.root), "", f"the result could not be cached: {reason}")
@@ -172,6 +197,40 @@ class Cache:
             text = f"the result was not cached: it takes {size:,} bytes and the cache may hold {self.limit_bytes:,}"
             return ImportIssue(Severity.INFO, str(self.root), "", text)
         return None
+
+    def get_answer(self, key: str) -> Answer | None:
+        """Give what was said to a question, if it is kept whole; what cannot be trusted is thrown away."""
+        entry = self._entries_root / key
+        try:
+            manifest = json.loads((entry / _MANIFEST).read_text(encoding="utf-8"))
+            content = (entry / _ANSWER).read_bytes()
+            summary, told, has_losses = manifest["told"]
+            answer = Answer(content, summary, tuple(told), has_losses)
+            if manifest["sha256"] != _digest(answer):
+                raise ValueError(key)
+        except FileNotFoundError:
+            return None
+        except _MALFORMED:
+            self._remove(entry)
+            return None
+        with suppress(OSError):
+            os.utime(entry / _MANIFEST)
+        return answer
+
+    def put_answer(self, key: str, answer: Answer, path: Path) -> None:
+        """Keep what was said; that it cannot be kept was an issue of the frames it came from already."""
+        manifest = {
+            "frames": [_ANSWER],
+            "path": str(path),
+            "told": [answer.summary, answer.told, answer.has_losses],
+            "sha256": _digest(answer),
+        }
+
+        def fill(building: Path) -> None:
+            (building / _ANSWER).write_bytes(answer.content)
+
+        with suppress(OSError):
+            self._keep(key, manifest, fill)
 
     def entries(self) -> list[CacheEntry]:
         """List what is kept, the longest unused first."""
@@ -197,21 +256,22 @@ class Cache:
                 child.unlink()
         return freed
 
-    def _write(self, entry: Path, parsed: Parsed, path: Path) -> int:
+    def _keep(self, key: str, manifest: Mapping[str, object], fill: Callable[[Path], None]) -> int:
+        """Write an entry and make room for it; give its bytes (0 where nothing is kept)."""
+        if self.limit_bytes == 0:
+            return 0
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._entries_root.mkdir(mode=0o700, exist_ok=True)
+        size = self._write(self._entries_root / key, manifest, fill)
+        self._make_room()
+        self._remove_leftovers()
+        return size
+
+    def _write(self, entry: Path, manifest: Mapping[str, object], fill: Callable[[Path], None]) -> int:
         """Write an entry that appears whole or not at all; give its bytes."""
-        manifest = {
-            "frames": sorted(parsed.frames),
-            "issues": [asdict(issue) for issue in parsed.issues],
-            "framework": parsed.framework,
-            "rank": parsed.rank,
-            "writer_version": parsed.writer_version,
-            "facts": dict(parsed.facts),
-            "path": str(path),
-        }
         building = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=self.root))
         try:
-            for name, frame in parsed.frames.items():
-                write_frame(building / f"{name}.parquet", frame)
+            fill(building)
             (building / _MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
             size = _size(building)
             # A directory does not replace another: whoever came first has written the same.
@@ -265,3 +325,8 @@ def _entries(root: Path) -> Iterator[CacheEntry]:
 
 def _size(directory: Path) -> int:
     return sum(file.stat().st_size for file in directory.iterdir())
+
+
+def _digest(answer: Answer) -> str:
+    told = json.dumps([answer.summary, answer.told, answer.has_losses])
+    return hashlib.sha256(told.encode() + b"\0" + answer.content).hexdigest()

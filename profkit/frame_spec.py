@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pandas.api.extensions import ExtensionArray
 
 from profkit.errors import SchemaError
 
@@ -22,15 +21,12 @@ _EMPTY_DTYPES: Mapping[str, Any] = {
     "bool": "bool",
     "boolean": "boolean",
     "category": "category",
-    "string": pd.StringDtype("pyarrow"),
+    "string": "string[pyarrow]",
     "object": "object",
 }
 
 # Dtypes that cannot hold an NA.
 _WITHOUT_NA = frozenset({"int64", "int32", "bool"})
-_ARRAYS = (np.ndarray, ExtensionArray)
-# From pandas 3 on, frames that share memory do not see each other's changes; before, a frame needs its own.
-_COPY = None if int(pd.__version__.split(".")[0]) < 3 else False
 
 
 @dataclass(frozen=True)
@@ -95,7 +91,9 @@ class FrameSpec:
             given = given.reset_index(drop=True)
         index = pd.RangeIndex(_length(given))
         built = {c.name: self._cast(c, given.get(c.name), index) for c in self.columns}
-        frame = pd.DataFrame(built, index=index, copy=_COPY)
+        # From pandas 3 on, frames that share memory do not see each other's changes; before, a frame needs its own.
+        copied = None if int(pd.__version__.split(".")[0]) < 3 else False
+        frame = pd.DataFrame(built, index=index, copy=copied)
         self.validate(frame)
         return frame
 
@@ -154,8 +152,9 @@ def _without_guessing(data: Mapping[str, Any]) -> dict[str, Any]:
 
 def _need_no_alignment(data: Mapping[str, Any]) -> bool:
     """Say whether columns belong together by position: no scalars, and no index but row numbers."""
+    arrays = (np.ndarray, pd.api.extensions.ExtensionArray)
     return all(
-        _counts_rows(values.index) if isinstance(values, pd.Series) else isinstance(values, _ARRAYS)
+        _counts_rows(values.index) if isinstance(values, pd.Series) else isinstance(values, arrays)
         for values in data.values()
     )
 

@@ -58,6 +58,58 @@ class OperatorTotals:
     issues: tuple[ImportIssue, ...]
 
 
+@dataclass(frozen=True)
+class TotalsRequest:
+    """The wish for the totals of the run at a path, with what it takes to know whether they are kept.
+
+    Attributes:
+        path: The run.
+        cache: Where they may be kept.
+        rank: Process number to read; None for all.
+        progress: Told how far the work is.
+        key: Stands for all that the totals depend on; None if they may not be kept or a file cannot be read.
+    """
+
+    path: Path
+    cache: Cache | None
+    rank: int | None
+    progress: Progress
+    key: str | None
+
+    def is_as_before(self) -> bool:
+        """Say whether the input is still what the key stands for: it may be written while it is read."""
+        return self.key is not None and request_totals(self.path, self.cache, self.rank, self.progress).key == self.key
+
+    def load(self) -> OperatorTotals:
+        """Read the run and sum its operators; from the cache where it holds the same bytes.
+
+        The errors are those of profkit.run.load.
+        """
+        notes: list[ImportIssue | None] = []
+        if self.cache is not None and self.key is not None:
+            kept, note = self.cache.get(self.key)
+            notes.append(note)
+            if kept is not None:
+                return OperatorTotals(kept.frames["totals"], tuple(kept.issues))
+        run = load_identified(self.path, cache=self.cache, rank=self.rank, progress=self.progress)
+        found = OperatorTotals(operator_totals(run.ops), run.issues)
+        if self.cache is not None and self.key is not None and self.is_as_before():
+            lasting = tuple(issue for issue in found.issues if not issue.source.startswith(str(self.cache.root)))
+            parsed = Parsed(frames={"totals": found.totals}, issues=lasting, framework=run.framework, rank=-1)
+            notes.append(self.cache.put(self.key, parsed, self.path))
+        return OperatorTotals(found.totals, (*found.issues, *(note for note in notes if note is not None)))
+
+
+def request_totals(path: Path, cache: Cache | None, rank: int | None, progress: Progress) -> TotalsRequest:
+    """Look at what lies at a path, without reading it, as far as totals need it.
+
+    Raises:
+        ProfkitError: As of profkit.discovery.discover.
+    """
+    key = None if cache is None else _key(discover(path), cache, rank, progress)
+    return TotalsRequest(path, cache, rank, progress, key)
+
+
 def load_totals(
     path: Path, *, cache: Cache | None = None, rank: int | None = None, progress: Progress = silent
 ) -> OperatorTotals:
@@ -65,21 +117,7 @@ def load_totals(
 
     The arguments and errors are those of profkit.run.load.
     """
-    discovery = discover(path)
-    key = None if cache is None else _key(discovery, cache, rank, progress)
-    notes: list[ImportIssue | None] = []
-    if cache is not None and key is not None:
-        kept, note = cache.get(key)
-        notes.append(note)
-        if kept is not None:
-            return OperatorTotals(kept.frames["totals"], tuple(kept.issues))
-    run = load_identified(path, cache=cache, rank=rank, progress=progress)
-    found = OperatorTotals(operator_totals(run.ops), run.issues)
-    if cache is not None and key is not None and key == _key(discovery, cache, rank, progress):
-        lasting = tuple(issue for issue in found.issues if not issue.source.startswith(str(cache.root)))
-        parsed = Parsed(frames={"totals": found.totals}, issues=lasting, framework=run.framework, rank=-1)
-        notes.append(cache.put(key, parsed, path))
-    return OperatorTotals(found.totals, (*found.issues, *(note for note in notes if note is not None)))
+    return request_totals(path, cache, rank, progress).load()
 
 
 def load_identified(
@@ -145,15 +183,15 @@ def _key(discovery: Discovery, cache: Cache, rank: int | None, progress: Progres
             keys.append(cache.key(descriptor, found.path, found.claim.recognition.files, progress))
         except OSError:
             return None
-    parts = ["operator totals", _deciding_code(), rank, len(discovery.too_deep), keys]
+    parts = ["operator totals", hash_of_code(_DECIDING), rank, len(discovery.too_deep), keys]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 @computed_once
-def _deciding_code() -> str:
-    """Hash the code and facts that decide what the totals are: a changed fact makes kept totals stale."""
+def hash_of_code(names: tuple[str, ...]) -> str:
+    """Hash files and directories of profkit: what they decided is stale once they change."""
     digest = hashlib.sha256()
-    for name in _DECIDING:
+    for name in names:
         _add_content(digest, files("profkit").joinpath(name))
     return digest.hexdigest()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pandas as pd
 import pyarrow.compute as pc
@@ -30,7 +30,7 @@ from profkit.parsers.mindspore.dataset_pipeline import read_pipeline
 from profkit.progress import Progress
 from profkit.schema import ALLOCATIONS, API, DATA_PIPELINE, LINKS
 
-_Table = tuple[pd.DataFrame, list[ImportIssue]]
+_Table: TypeAlias = "tuple[pd.DataFrame, list[ImportIssue]]"
 
 
 def read_side_tables(

@@ -25,7 +25,6 @@ ABSENT = Raw(b"")
 ABSENT_NUMBER = -(2**63)
 # The numbers that int64 holds, without the one that stands for none.
 PlainNumber = Annotated[int, msgspec.Meta(gt=ABSENT_NUMBER, le=2**63 - 1)]
-_NOTHING = pa.array(["", "null"])
 _INTEGER = r"^-?[0-9]{1,18}$"
 _INT64_LIMIT = 2**63
 
@@ -82,7 +81,7 @@ def _is_utf8(text: bytes) -> bool:
 
 
 def _without_nothing(column: pa.Array) -> pa.Array:
-    return pc.if_else(pc.is_in(column, _NOTHING), None, column)
+    return pc.if_else(pc.is_in(column, pa.array(["", "null"])), None, column)
 
 
 class ColumnMaker:

@@ -24,10 +24,10 @@ from profkit.parsers.mindspore.legacy_files import LegacyFiles, recording_of
 from profkit.parsers.mindspore.legacy_info import read_legacy_info
 from profkit.parsers.mindspore.legacy_operators import OperatorFacts, fact_columns, read_operator_facts
 from profkit.parsers.mindspore.legacy_steps import (
-    NO_COLLECTIVES,
-    NO_COSTS,
     collective_columns,
     join_collectives,
+    no_collectives,
+    no_costs,
     read_communication,
     read_steps,
 )
@@ -258,7 +258,7 @@ def _read_steps(found: _Found) -> None:
         found.ops.append(_collective_rows(found.collectives, found.files.kinds[_STEPS]))
     if found.collectives is not None or costs is not None:
         found.comm = join_collectives(
-            NO_COLLECTIVES if found.collectives is None else found.collectives, NO_COSTS if costs is None else costs
+            no_collectives() if found.collectives is None else found.collectives, no_costs() if costs is None else costs
         )
 
 

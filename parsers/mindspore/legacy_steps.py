@@ -29,8 +29,15 @@ _POINT_TO_POINT = re.compile(r"(Send|Receive)-op\d+")
 _TYPE = re.compile(r"^stream_\d+_\d+_(?P<type>[A-Za-z]+)-op\d+")
 _STEP_LIMIT = 2**31
 
-NO_COLLECTIVES = pd.DataFrame({"step": [], "name": [], "start_ns": [], "dur_ns": [], "row": []})
-NO_COSTS = pd.DataFrame({"step": [], "name": [], "dur_ns": [], "wait_ns": []})
+
+def no_collectives() -> pd.DataFrame:
+    """Give collectives (step, name, start_ns, dur_ns, row) of a run that recorded none."""
+    return pd.DataFrame({"step": [], "name": [], "start_ns": [], "dur_ns": [], "row": []})
+
+
+def no_costs() -> pd.DataFrame:
+    """Give costs of collectives (step, name, dur_ns, wait_ns) of a run that recorded none."""
+    return pd.DataFrame({"step": [], "name": [], "dur_ns": [], "wait_ns": []})
 
 
 def read_steps(path: Path, issues: list[ImportIssue]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -98,7 +105,7 @@ def _collectives(table: LegacyTable, numbers: list[int], is_step: Any, issues: l
         text = f"{odd:,} collectives have no end after their start: refused"
         issues.append(ImportIssue(Severity.DATA_LOSS, str(table.path), "", text))
     if not parts:
-        return NO_COLLECTIVES
+        return no_collectives()
     return pd.concat(parts).sort_values("start_ns", kind="stable", ignore_index=True)
 
 

@@ -14,6 +14,7 @@ from importlib import import_module
 import click
 
 import profkit
+from profkit.cli.late_imports import import_late
 from profkit.errors import ProfkitError
 from profkit.safe_text import printable
 
@@ -47,6 +48,7 @@ class _CommandTable(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
+        import_late()
         # What is imported stays: nobody need look through it for cycles, neither now nor later.
         gc.disable()
         try:

@@ -6,7 +6,7 @@ import functools
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
@@ -40,6 +40,8 @@ class Invocation:
         out: File for the result; None for stdout.
         form: Format for stdout.
         fail_on: What makes the exit code 1.
+        said: What the user was told so far, quiet or not.
+        given: The results so far, each with a summary of it.
     """
 
     use_cache: bool
@@ -48,11 +50,18 @@ class Invocation:
     out: Path | None
     form: str
     fail_on: frozenset[str]
+    said: list[str] = field(default_factory=list)
+    given: list[tuple[bytes, str]] = field(default_factory=list)
 
     @property
     def is_read(self) -> bool:
         """Whether the result is text on stdout: for a person to read, so that it may be shortened if that is said."""
         return self.out is None and self.form == "text"
+
+    @property
+    def form_given(self) -> str:
+        """The format of results: that of the file of -o, else that of --format."""
+        return format_of(self.out) if self.out is not None else self.form
 
     @property
     def cache(self) -> Cache | None:
@@ -61,6 +70,10 @@ class Invocation:
 
     def say(self, text: str) -> None:
         """Tell the user something on stderr: a hint, a count, a warning."""
+        self.said.append(text)
+        self._show(text)
+
+    def _show(self, text: str) -> None:
         if not self.quiet:
             click.echo(printable(text), err=True)
 
@@ -93,24 +106,25 @@ class Invocation:
             frame: The result.
             reading: Columns that suffice to read the frame as text on stdout; every other format has all of them.
         """
-        form = format_of(self.out) if self.out is not None else self.form
         shown = frame
         if self.is_read and reading:
             shown = frame[list(reading)]
             self.say(f"{len(reading)} of {len(frame.columns)} columns; --format csv or -o FILE gives all of them")
-        self._write(render(shown, form), f"{len(frame):,} rows")
+        self.give_rendered(render(shown, self.form_given), f"{len(frame):,} rows")
 
     def give_text(self, text: str, summary: str) -> None:
         """Write a report that is text already, to the file of -o or to stdout."""
-        self._write(text.rstrip("\n").encode("utf-8", errors="backslashreplace") + b"\n", summary)
+        self.give_rendered(text.rstrip("\n").encode("utf-8", errors="backslashreplace") + b"\n", summary)
 
-    def _write(self, content: bytes, summary: str) -> None:
+    def give_rendered(self, content: bytes, summary: str) -> None:
+        """Write a result that is in its format already, to the file of -o or to stdout."""
+        self.given.append((content, summary))
         if self.out is None:
             sys.stdout.buffer.write(content)
             sys.stdout.buffer.flush()
         else:
             write_bytes_in_one_step(self.out, content)
-            self.say(f"{summary} written to {self.out}")
+            self._show(f"{summary} written to {self.out}")
 
     def exit_code(self, found: dict[str, bool]) -> int:
         """Give 1 if something named by --fail-on was found, else 0."""

@@ -11,10 +11,10 @@ import click
 import pandas as pd
 
 from profkit.cli.invocation import INPUT, Invocation, reads_inputs
+from profkit.cli.kept_answers import KeptAnswers
 from profkit.errors import ImportIssue, ProfkitError, has_losses
 from profkit.kernel_counters import load_counters, summarise_counters
-from profkit.operator_totals import load_identified, load_totals, operator_totals
-from profkit.progress import Progress
+from profkit.operator_totals import load_identified, operator_totals, request_totals
 from profkit.schema import PHASES
 from profkit.summary import GROUPINGS, choose, of_step, summarise
 
@@ -51,24 +51,29 @@ def command(
     profkit ops run/ --by module --phase backward -o modules.csv
     ssh npu01 cat trace.json.gz | profkit ops -
     """
+    view = _View(by, phase, level)
+    if step is not None or counters:
+        return _show(_single_operators(run, step, invocation, counters=counters), view, run, invocation)
     with invocation.progress() as progress:
-        operators = _operators(run, step, invocation, progress, counters=counters)
-    if operators.totals.empty:
-        raise ProfkitError(f"{run} holds no operators", "`profkit inspect` tells what it holds")
-    if operators.counted is not None and operators.counted.empty:
-        raise ProfkitError(f"{run} holds no hardware counters", "record an Ascend run with aic_metrics at level 1 or 2")
-    chosen_level = level or _default_level(operators.totals, by, invocation)
-    chosen = choose(operators.totals, level=chosen_level, phase=phase)
-    invocation.warn_of(operators.issues)
-    _tell_carry_over(chosen, invocation)
-    summary = summarise(chosen, by)
-    if operators.executions is None or operators.counted is None:
-        invocation.give(summary)
-    else:
-        executions = choose(operators.executions, level=chosen_level, phase=phase)
-        table = _with_counters(summary, summarise_counters(executions, operators.counted, by), by)
-        invocation.give(table, reading=_reading_of(table, by))
-    return invocation.exit_code({"issues": has_losses(operators.issues)})
+        request = request_totals(run, invocation.cache, invocation.rank, progress)
+        answers = KeptAnswers(invocation, request, ("ops", by, phase, level))
+        kept = answers.find()
+        if kept is None:
+            found = request.load()
+    if kept is not None:
+        return kept
+    code = _show(_Operators(found.totals, found.issues), view, run, invocation)
+    answers.keep(found.issues)
+    return code
+
+
+@dataclass(frozen=True)
+class _View:
+    """Which operators are shown, and what makes a row of them."""
+
+    by: str
+    phase: str | None
+    level: str | None
 
 
 @dataclass(frozen=True)
@@ -88,17 +93,32 @@ class _Operators:
     counted: pd.DataFrame | None = None
 
 
-def _operators(
-    run: Path, step: int | None, invocation: Invocation, progress: Progress, *, counters: bool
-) -> _Operators:
-    """Read the totals alone where they suffice: they may be kept, single steps and counters are not."""
-    if step is None and not counters:
-        found = load_totals(run, cache=invocation.cache, rank=invocation.rank, progress=progress)
-        return _Operators(found.totals, found.issues)
-    identified = load_identified(run, cache=invocation.cache, rank=invocation.rank, progress=progress)
-    ops = identified.ops if step is None or identified.ops.empty else of_step(identified.ops, step)
-    counted, noted = load_counters(identified, progress=progress) if counters else (None, ())
-    return _Operators(operator_totals(ops), (*identified.issues, *noted), ops, counted)
+def _single_operators(run: Path, step: int | None, invocation: Invocation, *, counters: bool) -> _Operators:
+    """Read the executions themselves: totals tell no steps and no counters."""
+    with invocation.progress() as progress:
+        identified = load_identified(run, cache=invocation.cache, rank=invocation.rank, progress=progress)
+        ops = identified.ops if step is None or identified.ops.empty else of_step(identified.ops, step)
+        counted, noted = load_counters(identified, progress=progress) if counters else (None, ())
+        return _Operators(operator_totals(ops), (*identified.issues, *noted), ops, counted)
+
+
+def _show(operators: _Operators, view: _View, run: Path, invocation: Invocation) -> int:
+    if operators.totals.empty:
+        raise ProfkitError(f"{run} holds no operators", "`profkit inspect` tells what it holds")
+    if operators.counted is not None and operators.counted.empty:
+        raise ProfkitError(f"{run} holds no hardware counters", "record an Ascend run with aic_metrics at level 1 or 2")
+    level = view.level or _default_level(operators.totals, view.by, invocation)
+    chosen = choose(operators.totals, level=level, phase=view.phase)
+    invocation.warn_of(operators.issues)
+    _tell_carry_over(chosen, invocation)
+    summary = summarise(chosen, view.by)
+    if operators.executions is None or operators.counted is None:
+        invocation.give(summary)
+    else:
+        executions = choose(operators.executions, level=level, phase=view.phase)
+        table = _with_counters(summary, summarise_counters(executions, operators.counted, view.by), view.by)
+        invocation.give(table, reading=_reading_of(table, view.by))
+    return invocation.exit_code({"issues": has_losses(operators.issues)})
 
 
 def _with_counters(summary: pd.DataFrame, counters: pd.DataFrame, by: str) -> pd.DataFrame:

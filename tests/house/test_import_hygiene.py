@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -36,6 +37,16 @@ def test_help_and_version_load_nothing_heavy(option: str) -> None:
 def test_commands_without_a_screen_load_no_terminal_ui_and_no_framework() -> None:
     loaded = modules_after(command_line("inspect", "--formats"))
     assert not loaded & {"textual", "torch", "mindspore", "matplotlib"}
+
+
+def test_asking_again_for_operators_loads_no_pandas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROFKIT_CACHE_DIR", str(tmp_path))
+    trace = Path(__file__).resolve().parents[2] / "samples/vit/pytorch/profile/trace.json.gz"
+    ask = command_line("ops", str(trace))
+    # Names of what stands for a package until its first use are there; its parts are not.
+    loaded = ask + "\nassert ('pandas.core' in sys.modules, 'pyarrow.lib' in sys.modules) == {}"
+    modules_after(loaded.format((True, True)))
+    modules_after(loaded.format((False, False)))
 
 
 def test_parsers_and_tui_are_never_imported_under_their_folder_names() -> None:

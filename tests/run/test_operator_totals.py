@@ -83,7 +83,7 @@ def test_totals_are_stale_once_the_code_that_works_them_out_changes(
     cache = Cache(tmp_path / "cache")
     load_totals(SAMPLES / RUNS[0], cache=cache)
     before = len(cache.entries())
-    monkeypatch.setattr(totals_room, "_deciding_code", lambda: "another")
+    monkeypatch.setattr(totals_room, "hash_of_code", lambda _: "another")
     load_totals(SAMPLES / RUNS[0], cache=cache)
     assert len(cache.entries()) == before + 1
 

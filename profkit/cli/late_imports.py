@@ -1,0 +1,52 @@
+"""Heavy packages imported at their first use: pandas and pyarrow cost several times what a kept answer does.
+
+PEP 810 gives Python `lazy import` from 3.15 on. importlib.util.LazyLoader does not help before: the import statement
+itself looks at `__spec__`, and its modules load on any look.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from importlib import import_module
+from types import ModuleType
+
+# Parents stand before their submodules.
+_HEAVY = ("pandas", "pyarrow", "pyarrow.compute", "pyarrow.csv", "pyarrow.parquet")
+_LOADING = threading.RLock()
+
+
+class _LateModule(ModuleType):
+    """Stands for a module in sys.modules and in the files that import it, until somebody asks it for anything."""
+
+    def __getattr__(self, name: str) -> object:
+        with _LOADING:
+            module = sys.modules.get(self.__name__)
+            if module is self:
+                module = self._load()
+        # Of a module that is half imported by this thread too: it may come back to us by way of other modules.
+        return getattr(module, name)
+
+    def _load(self) -> ModuleType:
+        del sys.modules[self.__name__]
+        try:
+            module = import_module(self.__name__)
+        except BaseException:
+            sys.modules[self.__name__] = self
+            raise
+        # Importing `parent.child` does not set the parent's attribute where the child stands in sys.modules already.
+        for child, late in vars(self).items():
+            if isinstance(late, _LateModule) and not hasattr(module, child):
+                setattr(module, child, late)
+        return module
+
+
+def import_late() -> None:
+    """From now on import heavy packages at their first use; those that are imported already stay."""
+    for name in _HEAVY:
+        if name in sys.modules:
+            continue
+        late = sys.modules[name] = _LateModule(name)
+        parent, _, child = name.rpartition(".")
+        if parent and isinstance(sys.modules[parent], _LateModule):
+            setattr(sys.modules[parent], child, late)
