@@ -36,3 +36,4 @@ def _private_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest
     """Keep the developer's own cache and state out of the tests, and the tests out of them."""
     monkeypatch.setenv("PROFKIT_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
     monkeypatch.setenv("PROFKIT_STATE_DIR", str(tmp_path_factory.mktemp("state")))
+    monkeypatch.setenv("PROFKIT_CONFIG_DIR", str(tmp_path_factory.mktemp("config")))

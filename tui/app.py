@@ -8,16 +8,22 @@ from pathlib import Path
 
 from textual import on, work
 from textual.app import App
+from textual.binding import Binding
 from textual.message import Message
 from textual.worker import Worker, WorkerState, get_current_worker
 
 from profkit.errors import CancelledError, ProfkitError
 from profkit.progress import Progress
 from profkit.report.quantities import count
+from profkit.safe_text import printable
 from profkit.session import Session
+from profkit.tui.actions import key_label
+from profkit.tui.screens.action_screen import ActionScreen
 from profkit.tui.screens.loading import LoadingScreen, MessageScreen
 from profkit.tui.screens.run_picker import RunPicker
+from profkit.tui.screens.text_screen import TextScreen, help_text
 from profkit.tui.screens.view_screen import ViewScreen
+from profkit.tui.user_settings import Settings, load_settings, settings_file
 from profkit.tui.view import Place, View
 from profkit.tui.views import make_views
 from profkit.tui.widgets.view_bar import Tab, ViewBar
@@ -66,6 +72,7 @@ class ProfkitApp(App[None]):
         super().__init__()
         self._open_paths = open_paths
         self.animation_level = "none"
+        self._settings = Settings()
         self._open_session = open_session
         self._opening_title = title
         self._opening: Worker[None] | None = None
@@ -76,10 +83,32 @@ class ProfkitApp(App[None]):
 
     async def on_mount(self) -> None:
         """Start loading, or ask what to load."""
+        self._apply_settings()
         if self._open_session is None:
             await self.push_screen(RunPicker(Path.cwd()))
         else:
             await self._load(self._open_session)
+
+    def _apply_settings(self) -> None:
+        try:
+            self._settings = load_settings(settings_file())
+        except ProfkitError as error:
+            # Long enough to be read while something loads; the hint says how to see the file that would be right.
+            self.notify(printable(f"{error.message}; {error.hint}"), severity="error", timeout=30, markup=False)
+        self.set_keymap(dict(self._settings.keys))
+        if self._settings.theme is not None:
+            self.register_theme(self._settings.theme)
+            self.theme = self._settings.theme.name
+
+    def get_key_display(self, binding: Binding) -> str:
+        """Give the name of a key for the footer, as the help writes it."""
+        return binding.key_display or key_label(binding.key)
+
+    def action_help(self) -> None:
+        """Show what the keys do on the current screen."""
+        screen = self.screen
+        if isinstance(screen, ActionScreen):
+            self.push_screen(TextScreen(help_text(screen.scopes, self._settings.keys_of, screen.help_topic())))
 
     @on(RunPicker.Chosen)
     async def _open_chosen(self, message: RunPicker.Chosen) -> None:

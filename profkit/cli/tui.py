@@ -13,6 +13,7 @@ from profkit.progress import Progress
 from profkit.session import Session, is_session
 from profkit.triage import Inputs, triage
 from profkit.tui.app import run as run_app
+from profkit.tui.user_settings import settings_template
 
 
 @click.command()
@@ -20,6 +21,7 @@ from profkit.tui.app import run as run_app
 @click.option("--ref-dump", "ref_dumps", type=INPUT, multiple=True, help="More tensors of the reference; repeatable.")
 @click.option("--run-dump", "run_dumps", type=INPUT, multiple=True, help="More tensors of the run; repeatable.")
 @click.option("--demo", is_flag=True, help="Open the bundled migration.")
+@click.option("--keys", is_flag=True, help="Print the keys and the theme as the file tui.toml, and leave.")
 @reads_inputs(output=False)
 def command(
     *,
@@ -28,6 +30,7 @@ def command(
     ref_dumps: tuple[Path, ...],
     run_dumps: tuple[Path, ...],
     demo: bool,
+    keys: bool,
 ) -> int:
     """Browse operators, findings, overflow and parity in the terminal.
 
@@ -40,6 +43,9 @@ def command(
     profkit tui torch_run/ mindspore_run/ --run-dump dump/
     profkit tui --demo
     """
+    if keys:
+        click.echo(settings_template(), nl=False)
+        return 0
     if len(paths) > 2:
         raise ProfkitError("name a session, a run, or a reference and a run", "or try `profkit tui --demo`")
 

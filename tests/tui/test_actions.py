@@ -11,12 +11,17 @@ from typing import Any
 
 import pytest
 from textual.widgets import Input, Static
+from textual.widgets._footer import FooterKey
 
 from profkit.errors import ProfkitError
-from profkit.tui.actions import ACTIONS, Action, bindings
+from profkit.tui.actions import ACTIONS, Action, actions_of, key_label
 from profkit.tui.app import ProfkitApp
-from profkit.tui.screens.loading import MessageScreen
+from profkit.tui.screens.column_picker import ColumnPicker
+from profkit.tui.screens.loading import LoadingScreen, MessageScreen
+from profkit.tui.screens.run_picker import RunPicker
 from profkit.tui.screens.text_screen import TextScreen
+from profkit.tui.screens.view_screen import ViewScreen
+from profkit.tui.widgets.frame_table import FrameTable
 
 Exercise = Callable[[Any, Callable[[], Awaitable[None]]], Awaitable[None]]
 
@@ -326,13 +331,15 @@ async def next_drawn(pilot, settle):
 
 
 async def show_help(pilot, settle):
-    for key in ("?", "f1"):
+    for view, key, scopes in (("1", "?", ()), ("8", "f1", ("chart",)), ("7", "?", ("tree",))):
+        await pilot.press(view)
+        await settle()
         await pilot.press(key)
         text = screen_text(pilot)
+        here = actions_of(("table", "view", "everywhere", *scopes))
         for action in ACTIONS:
-            assert action.meaning in text
-            assert action.shown in text
-        assert "class" in text
+            assert (action.meaning in text) == (action in here or action.meaning in [a.meaning for a in here])
+        assert f"Filter of {pilot.app.screen_stack[-2].view.title}" in text
         await pilot.press("escape")
 
 
@@ -348,54 +355,54 @@ async def close_text(pilot, settle):
         assert pilot.app.screen.view.name == "operators"
 
 
-EXERCISES: dict[tuple[str, str], Exercise] = {
-    ("table", "move_row(-1)"): move_row_up,
-    ("table", "move_row(1)"): move_row_down,
-    ("table", "move_page(-1)"): move_page_up,
-    ("table", "move_page(1)"): move_page_down,
-    ("table", "first_row"): first_row,
-    ("table", "last_row"): last_row,
-    ("table", "move_column(-1)"): move_column_left,
-    ("table", "move_column(1)"): move_column_right,
-    ("table", "open_row"): open_row,
-    ("table", "sort_column"): sort_column,
-    ("view", "filter"): filter_rows,
-    ("view", "flagged(-1)"): previous_flagged,
-    ("view", "flagged(1)"): next_flagged,
-    ("view", "toggle_detail"): toggle_detail,
-    ("view", "fold"): fold,
-    ("view", "toggle_chart"): toggle_chart,
-    ("view", "chart_zoom(1)"): zoom_in,
-    ("view", "chart_zoom(-1)"): zoom_out,
-    ("view", "chart_zoom(0)"): zoom_to_everything,
-    ("view", "chart_pan(-1)"): pan_left,
-    ("view", "chart_pan(1)"): pan_right,
-    ("view", "chart_step(-1)"): previous_drawn,
-    ("view", "chart_step(1)"): next_drawn,
-    ("view", "export('csv')"): export,
-    ("view", "export('json')"): export_json,
-    ("view", "export('markdown')"): export_markdown,
-    ("view", "columns"): choose_columns,
-    ("view", "yank_cell"): yank_cell,
-    ("view", "yank_row"): yank_row,
-    ("view", "app.go(-1)"): go_back,
-    ("view", "app.go(1)"): go_forward,
-    ("picker", "close"): choose_columns,
-    ("picker", "all"): choose_every_column,
-    ("view", "back"): back,
-    ("view", "app.show_view('operators')"): show("operators", "1"),
-    ("view", "app.show_view('findings')"): show("findings", "2"),
-    ("view", "app.show_view('overflow')"): show("overflow", "3"),
-    ("view", "app.show_view('parity')"): show("parity", "4"),
-    ("view", "app.show_view('sources')"): show("sources", "5"),
-    ("view", "app.show_view('issues')"): show("issues", "6"),
-    ("view", "app.show_view('modules')"): show("modules", "7"),
-    ("view", "app.show_view('timeline')"): show("timeline", "8"),
-    ("view", "app.next_view(1)"): next_view,
-    ("view", "app.next_view(-1)"): previous_view,
-    ("view", "help"): show_help,
-    ("view", "app.quit"): leave,
-    ("text", "close"): close_text,
+EXERCISES: dict[str, Exercise] = {
+    "up": move_row_up,
+    "down": move_row_down,
+    "page-up": move_page_up,
+    "page-down": move_page_down,
+    "first-row": first_row,
+    "last-row": last_row,
+    "left": move_column_left,
+    "right": move_column_right,
+    "open-row": open_row,
+    "sort": sort_column,
+    "filter": filter_rows,
+    "previous-flag": previous_flagged,
+    "next-flag": next_flagged,
+    "detail": toggle_detail,
+    "fold": fold,
+    "picture": toggle_chart,
+    "zoom-in": zoom_in,
+    "zoom-out": zoom_out,
+    "zoom-whole": zoom_to_everything,
+    "pan-left": pan_left,
+    "pan-right": pan_right,
+    "previous-drawn": previous_drawn,
+    "next-drawn": next_drawn,
+    "export-csv": export,
+    "export-json": export_json,
+    "export-markdown": export_markdown,
+    "columns": choose_columns,
+    "yank-cell": yank_cell,
+    "yank-row": yank_row,
+    "back": go_back,
+    "forward": go_forward,
+    "columns-done": choose_columns,
+    "columns-all": choose_every_column,
+    "undo": back,
+    "operators": show("operators", "1"),
+    "findings": show("findings", "2"),
+    "overflow": show("overflow", "3"),
+    "parity": show("parity", "4"),
+    "sources": show("sources", "5"),
+    "issues": show("issues", "6"),
+    "modules": show("modules", "7"),
+    "timeline": show("timeline", "8"),
+    "next-view": next_view,
+    "previous-view": previous_view,
+    "help": show_help,
+    "quit": leave,
+    "close-text": close_text,
 }
 
 
@@ -415,14 +422,14 @@ async def settle_filter(pilot: Any, settle: Any) -> None:
 
 @pytest.mark.parametrize(
     "action",
-    [action for action in ACTIONS if action.scope in {"table", "view", "text", "picker"}],
-    ids=lambda action: action.name,
+    [action for action in ACTIONS if action.scope not in {"open", "loading", "message"}],
+    ids=lambda action: action.id,
 )
 async def test_action(*, action: Action, session, run_app, settle, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     async with run_app(session) as pilot:
         pilot.cwd = tmp_path
-        await EXERCISES[action.scope, action.name](pilot, lambda: settle(pilot))
+        await EXERCISES[action.id](pilot, lambda: settle(pilot))
 
 
 async def test_escape_stops_loading(settle):
@@ -476,26 +483,52 @@ async def settle_failure(app: Any, pilot: Any) -> None:
         await pilot.pause(0.01)
 
 
+# What each scope's actions are called on; those of the first three are exercised in the tests of their screens.
+HANDLERS: dict[str, type] = {
+    "open": RunPicker,
+    "loading": LoadingScreen,
+    "message": MessageScreen,
+    "table": FrameTable,
+    "view": ViewScreen,
+    "chart": ViewScreen,
+    "tree": ViewScreen,
+    "text": TextScreen,
+    "picker": ColumnPicker,
+}
+
+
 def test_every_action_has_an_exercise():
-    elsewhere = {("loading", "cancel"), ("loading", "quit"), ("message", "quit")}
-    elsewhere |= {("open", name) for name in ("reference", "up", "whole", "quit")}
-    assert {(action.scope, action.name) for action in ACTIONS} == set(EXERCISES) | elsewhere
+    elsewhere = {action.id for action in ACTIONS if action.scope in {"open", "loading", "message"}}
+    assert {action.id for action in ACTIONS} == set(EXERCISES) | elsewhere
+
+
+@pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.id)
+def test_every_action_has_a_handler(action):
+    name = action.name.partition("(")[0]
+    kind = ProfkitApp if name.startswith("app.") else HANDLERS[action.scope]
+    assert callable(getattr(kind, f"action_{name.removeprefix('app.')}"))
+
+
+def test_every_id_stands_for_one_action():
+    assert len({action.id for action in ACTIONS}) == len(ACTIONS)
 
 
 def test_no_key_means_two_things_in_one_place():
-    for scopes in (("table", "view"), ("text",), ("picker",), ("open",), ("loading",), ("message",)):
-        keys = [key for action in ACTIONS if action.scope in scopes for key in action.keys.split(",")]
+    for scopes in (("table", "view", "chart", "tree"), ("text",), ("picker",), ("open",), ("loading",), ("message",)):
+        keys = [key for action in actions_of((*scopes, "everywhere")) for key in action.keys.split(",")]
         assert len(keys) == len(set(keys))
 
 
 def test_no_action_needs_a_key_that_a_terminal_may_swallow():
     for action in ACTIONS:
-        assert not any(key.startswith(("ctrl+", "alt+")) for key in action.keys.split(","))
+        assert not action.keys.startswith(("ctrl+", "alt+"))
 
 
-def test_the_footer_shows_what_the_table_says():
-    shown = {binding.action: binding.description for binding in bindings("view") if binding.show}
-    assert shown == {action.name: action.footer for action in ACTIONS if action.scope == "view" and action.footer}
+async def test_the_footer_shows_what_the_table_says(session, run_app):
+    async with run_app(session) as pilot:
+        scopes = pilot.app.screen.scopes
+        expected = {(key_label(a.keys.split(",")[0]), a.footer) for a in actions_of(scopes) if a.footer}
+        assert {(key.key_display, key.description) for key in pilot.app.screen.query(FooterKey)} == expected
 
 
 async def test_letters_go_to_the_filter_while_it_is_open(session, run_app, settle):

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Footer, SelectionList, Static
 from textual.widgets.selection_list import Selection
 
 from profkit.tui.actions import bindings
+from profkit.tui.screens.action_screen import ModalActionScreen
 from profkit.tui.widgets.table_column import TableColumn
 
 
-class ColumnPicker(ModalScreen[frozenset[str]]):
+class ColumnPicker(ModalActionScreen[frozenset[str]]):
     """Lists the columns; gives the names of those to show. The first column always stays.
 
     Args:
@@ -22,7 +22,8 @@ class ColumnPicker(ModalScreen[frozenset[str]]):
         shown: Names of those shown now.
     """
 
-    BINDINGS = bindings("picker")
+    SCOPES = ("picker", "everywhere")
+    BINDINGS = bindings(*SCOPES)
     AUTO_FOCUS = "SelectionList"
 
     def __init__(self, columns: Sequence[TableColumn], shown: frozenset[str]) -> None:

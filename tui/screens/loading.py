@@ -5,17 +5,18 @@ from __future__ import annotations
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.message import Message
-from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from profkit.safe_text import printable
 from profkit.tui.actions import bindings
+from profkit.tui.screens.action_screen import ActionScreen
 
 
-class LoadingScreen(Screen[None]):
+class LoadingScreen(ActionScreen[None]):
     """Tells how far loading is."""
 
-    BINDINGS = bindings("loading")
+    SCOPES = ("loading", "everywhere")
+    BINDINGS = bindings(*SCOPES)
 
     class Cancelled(Message):
         """The user asked to stop loading."""
@@ -47,10 +48,11 @@ class LoadingScreen(Screen[None]):
         self.app.exit(return_code=2)
 
 
-class MessageScreen(Screen[None]):
+class MessageScreen(ActionScreen[None]):
     """Tells what went wrong and what to do next."""
 
-    BINDINGS = bindings("message")
+    SCOPES = ("message", "everywhere")
+    BINDINGS = bindings(*SCOPES)
 
     def __init__(self, message: str, hint: str) -> None:
         super().__init__()

@@ -11,7 +11,6 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.message import Message
-from textual.screen import Screen
 from textual.widgets import Footer, OptionList, Static
 from textual.widgets.option_list import Option
 from textual.worker import get_current_worker
@@ -22,6 +21,7 @@ from profkit.report.quantities import count
 from profkit.safe_text import printable
 from profkit.session import is_session
 from profkit.tui.actions import bindings
+from profkit.tui.screens.action_screen import ActionScreen
 
 _MOST_ENTRIES = 2_000
 _NAME_WIDTH = 44
@@ -43,14 +43,15 @@ class Entry:
     reason: str
 
 
-class RunPicker(Screen[None]):
+class RunPicker(ActionScreen[None]):
     """Shows one folder at a time.
 
     Args:
         folder: Where to begin.
     """
 
-    BINDINGS = bindings("open")
+    SCOPES = ("open", "everywhere")
+    BINDINGS = bindings(*SCOPES)
     AUTO_FOCUS = "OptionList"
 
     class Chosen(Message):

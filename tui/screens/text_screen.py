@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
+
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Footer, Static
 
-from profkit.tui.actions import ACTIONS, SCOPE_TITLES, bindings
+from profkit.tui.actions import SCOPE_TITLES, Action, Scope, actions_of, bindings, key_labels
 from profkit.tui.detail_text import DetailText
+from profkit.tui.screens.action_screen import ActionScreen
 from profkit.tui.view import View
 
 _KEY_WIDTH = 12
 
 
-class TextScreen(Screen[None]):
+class TextScreen(ActionScreen[None]):
     """Shows a text that scrolls."""
 
-    BINDINGS = bindings("text")
+    SCOPES = ("text",)
+    BINDINGS = bindings(*SCOPES)
 
     def __init__(self, text: Content) -> None:
         super().__init__()
@@ -35,14 +38,27 @@ class TextScreen(Screen[None]):
         self.app.pop_screen()
 
 
-def help_text(view: View) -> Content:
-    """Give the help: all actions of the table of actions, and what the filter of a view understands."""
+def help_text(scopes: Collection[Scope], keys_of: Callable[[Action], str], topic: Content) -> Content:
+    """Give the help of a screen.
+
+    Args:
+        scopes: What the screen has, in the table of actions.
+        keys_of: Gives the keys of an action, divided by commas.
+        topic: What the screen adds to the keys.
+    """
     text = DetailText()
     for scope, title in SCOPE_TITLES.items():
+        if scope not in scopes:
+            continue
         text.heading(title)
-        for action in ACTIONS:
-            if action.scope == scope:
-                text.field(action.shown.ljust(_KEY_WIDTH), action.meaning)
+        for action in actions_of([scope]):
+            text.field(key_labels(keys_of(action)).ljust(_KEY_WIDTH), action.meaning)
+    return Content("\n\n").join([text.content(), *([topic] if topic else [])])
+
+
+def filter_help(view: View) -> Content:
+    """Give what the filter of a view understands."""
+    text = DetailText()
     text.heading(f"Filter of {view.title}")
     text.sentence("Terms divided by blanks, all of which must hold; upper and lower case are the same.")
     fields = [column for column in view.columns if not column.is_numeric]

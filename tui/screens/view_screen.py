@@ -8,22 +8,23 @@ from pathlib import Path
 from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Container, VerticalScroll
+from textual.content import Content
 from textual.message import Message
-from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Footer, Input, Static
 
 from profkit.errors import ProfkitError
 from profkit.report.quantities import count
 from profkit.safe_text import printable
-from profkit.tui.actions import bindings
+from profkit.tui.actions import Scope, bindings
 from profkit.tui.charts.chart import Chart
 from profkit.tui.clipboard import osc52, write_clipboard_file
 from profkit.tui.detail_text import DetailText
 from profkit.tui.export import export
 from profkit.tui.row_filter import FilterError, parse_filter
+from profkit.tui.screens.action_screen import ActionScreen
 from profkit.tui.screens.column_picker import ColumnPicker
-from profkit.tui.screens.text_screen import TextScreen, help_text
+from profkit.tui.screens.text_screen import TextScreen, filter_help
 from profkit.tui.view import Place, View
 from profkit.tui.widgets.frame_table import FrameTable
 from profkit.tui.widgets.view_bar import Tab, ViewBar
@@ -31,7 +32,7 @@ from profkit.tui.widgets.view_bar import Tab, ViewBar
 _FILTER_DELAY_SECONDS = 0.1
 
 
-class ViewScreen(Screen[None]):
+class ViewScreen(ActionScreen[None]):
     """Shows one view.
 
     Args:
@@ -41,7 +42,8 @@ class ViewScreen(Screen[None]):
     """
 
     AUTO_FOCUS = "FrameTable"
-    BINDINGS = bindings("view")
+    SCOPES = ("view", "chart", "tree", "everywhere")
+    BINDINGS = bindings(*SCOPES)
 
     class OperatorChosen(Message):
         """The user moved to a row that speaks of an operator.
@@ -87,6 +89,16 @@ class ViewScreen(Screen[None]):
         self._filter_timer: Timer | None = None
         self._filter_problem = ""
         self._chart = view.chart() if view.chart is not None and len(view.frame) else None
+
+    @property
+    def scopes(self) -> tuple[Scope, ...]:
+        """The scopes that do something in this view: not those of a picture or a tree it does not have."""
+        absent = {"chart": self._chart is None, "tree": self.view.depth is None}
+        return ("table", *(scope for scope in self.SCOPES if not absent.get(scope, False)))
+
+    def help_topic(self) -> Content:
+        """Give what the filter of this view understands."""
+        return filter_help(self.view)
 
     def compose(self) -> ComposeResult:
         """Lay out bar, table and text, filter, status and keys."""
@@ -336,7 +348,3 @@ class ViewScreen(Screen[None]):
             self._clear_filter()
         else:
             self.post_message(self.Left())
-
-    def action_help(self) -> None:
-        """Show the help."""
-        self.app.push_screen(TextScreen(help_text(self.view)))
