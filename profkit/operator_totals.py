@@ -37,6 +37,7 @@ _KEYS = [
     "name",
     "op_type",
     "op_class",
+    "class_source",
     "input_shapes",
     "core",
     "carry_over",

@@ -12,12 +12,23 @@ from collections.abc import Mapping
 
 from profkit.frame_spec import Column, FrameSpec
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 """Raised whenever a frame changes; part of every cache key and session file."""
 
 PHASES = ("forward", "backward", "recompute", "optimizer")
 
+CLASS_SOURCES = ("table", "rule", "launcher", "hint", "unknown")
+"""Where a class of work comes from: a fact of the vocabulary, a rule on the words of the name, the operator that
+launched the kernel, a hint of the user; unknown where there is no class."""
+
 _RANK = Column("rank", "int32", "Process number of the run; -1 unknown")
+_CLASS_SOURCE = Column(
+    "class_source",
+    "category",
+    "Where op_class comes from; NA before operators are identified",
+    nullable=True,
+    values=CLASS_SOURCES,
+)
 _STEP = Column("step", "int32", "Step number as the profiler counts it; -1 unknown or outside any step")
 
 OPS = FrameSpec(
@@ -53,6 +64,7 @@ OPS = FrameSpec(
         Column(
             "record_function", "Int64", "Record function id of torch, above 0; joins an execution trace", nullable=True
         ),
+        _CLASS_SOURCE,
     ),
 )
 
@@ -358,6 +370,7 @@ ALIGNMENT = FrameSpec(
         Column("row", "int64", "Row of the execution in its run's ops frame"),
         Column("unit", "int64", "Number of the work, equal for the groups of it in all steps; -1 unmatched"),
         Column("lane", "category", "Stream of a device row, thread of a host row, as recorded", nullable=True),
+        _CLASS_SOURCE,
     ),
 )
 
@@ -628,6 +641,7 @@ TOTALS = FrameSpec(
         Column("self_ns", "int64", "Sum of their self times, ns"),
         Column("min_ns", "int64", "Shortest duration, ns"),
         Column("max_ns", "int64", "Longest duration, ns"),
+        _CLASS_SOURCE,
     ),
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from profkit.errors import ProfkitError
 
@@ -53,7 +54,7 @@ def summarise(totals: pd.DataFrame, by: str) -> pd.DataFrame:
 
     Returns:
         The grouping's columns (NA where unknown), then count (int64), total_ns, self_ns (int64), mean_ns (float64),
-        min_ns, max_ns (int64).
+        min_ns, max_ns (int64); where the class is kept, class_source: where it comes from, the costliest first.
     """
     keys = list(GROUPINGS[by])
     values = ["count", "total_ns", "self_ns", "min_ns", "max_ns"]
@@ -63,5 +64,16 @@ def summarise(totals: pd.DataFrame, by: str) -> pd.DataFrame:
         mean_ns=sums["total_ns"] / sums["count"], min_ns=grouped["min_ns"].min(), max_ns=grouped["max_ns"].max()
     ).reset_index()
     summary = summary.astype(dict.fromkeys(keys, object))
+    if "op_class" in keys:
+        summary["class_source"] = _class_sources(totals, grouped.ngroup())
     summary = summary.sort_values(["self_ns", *keys], ascending=[False, *(True for _ in keys)], kind="stable")
     return summary.reset_index(drop=True)
+
+
+def _class_sources(totals: pd.DataFrame, group: pd.Series[int]) -> NDArray[np.object_]:
+    """Give for each group, by its number, where its class comes from; joined where from several places."""
+    times = (
+        totals["self_ns"].groupby([group, totals["class_source"].astype(object).fillna("unknown")], sort=False).sum()
+    )
+    costliest = times.sort_values(ascending=False, kind="stable").reset_index(level="class_source")
+    return costliest["class_source"].groupby(level=0).agg(", ".join).to_numpy(dtype=object)

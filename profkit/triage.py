@@ -11,6 +11,7 @@ import pandas as pd
 
 from profkit.bridge import NO_BRIDGE, bridge
 from profkit.cache import Cache
+from profkit.class_coverage import class_notes, rows_of_work
 from profkit.compare import compare_tensors
 from profkit.correlate import (
     ONE_NETWORK,
@@ -23,7 +24,7 @@ from profkit.correlate import (
 )
 from profkit.correlate.identity import identify
 from profkit.diseases import disease_findings
-from profkit.errors import ImportIssue, ProfkitError
+from profkit.errors import ImportIssue, ProfkitError, Severity
 from profkit.findings import overflow_findings, parity_findings, rank_findings
 from profkit.frame_spec import concatenate
 from profkit.kernel_counters import load_counters
@@ -112,10 +113,18 @@ def judge(ref: Run | None, run: Run, inputs: Inputs, progress: Progress = silent
             SESSION_STEPS, [SESSION_STEPS.build(one.steps.assign(side=side)[SESSION_STEPS.names]) for side, one in both]
         ),
         sources=source_table(sides(ref=ref, run=run)),
-        issues=issue_table([*(issue for _, one in both for issue in one.issues), *counter_issues]),
+        issues=issue_table(
+            [*(issue for _, one in both for issue in (*one.issues, *_class_issues(one))), *counter_issues]
+        ),
         sides=_side_words(ref, run),
         not_judged=tuple(not_judged),
     )
+
+
+def _class_issues(run: Run) -> list[ImportIssue]:
+    """Tell as notes which operators the vocabulary does not know: their class decides what they are compared with."""
+    notes = class_notes(rows_of_work(run.ops), "self_ns")
+    return [ImportIssue(Severity.INFO, str(run.path), "", note) for note in notes]
 
 
 def _counters(run: Run, not_judged: list[str], progress: Progress) -> tuple[pd.DataFrame, tuple[ImportIssue, ...]]:

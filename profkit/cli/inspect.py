@@ -11,6 +11,7 @@ from typing import Any
 import click
 import pandas as pd
 
+from profkit.class_coverage import class_notes_as_recorded
 from profkit.cli import FAILED
 from profkit.cli.invocation import INPUT, Invocation, reads_inputs
 from profkit.discovery import Found, discover, host_of
@@ -98,7 +99,7 @@ def command(
 def _read(found: Found, invocation: Invocation, progress: Progress) -> Source:
     """Read one recording; what cannot be read is a row with an issue, so that the others are still told."""
     try:
-        return read_source(found, cache=invocation.cache, progress=progress)[1]
+        parsed, source = read_source(found, cache=invocation.cache, progress=progress)
     except ProfkitError as error:
         issue = ImportIssue(Severity.ERROR, str(found.path), "", error.message)
         return Source(
@@ -111,6 +112,9 @@ def _read(found: Found, invocation: Invocation, progress: Progress) -> Source:
             reason=found.claim.recognition.reason,
             issues=(issue,),
         )
+    for note in class_notes_as_recorded(parsed.frames["ops"]) if "ops" in parsed.frames else ():
+        invocation.say(f"{found.path}: {note}")
+    return source
 
 
 def _give_frame(paths: tuple[Path, ...], name: str, invocation: Invocation) -> int:

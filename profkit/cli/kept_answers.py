@@ -13,7 +13,7 @@ from profkit.errors import ImportIssue, has_losses
 from profkit.operator_totals import TotalsRequest, hash_of_code
 
 # The code of profkit that decides what is said of given totals.
-_DECIDING = ("cli", "report", "summary.py", "safe_text.py", "redaction.py", "errors.py")
+_DECIDING = ("cli", "report", "class_coverage.py", "summary.py", "safe_text.py", "redaction.py", "errors.py")
 
 
 @dataclass(frozen=True)

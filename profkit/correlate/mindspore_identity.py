@@ -6,6 +6,7 @@ the host operators that launched them. What a run does not tell is left unknown.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,14 +18,14 @@ from profkit.correlate.intervals import Enclosing, self_time
 from profkit.correlate.mindspore_modules import trusted_modules
 from profkit.correlate.mindspore_phases import graph_phases, optimizer_cuts, pynative_phases
 from profkit.correlate.mindspore_steps import graph_steps, periodic_steps, runs_graph
+from profkit.correlate.operator_classes import with_classes_of_launchers, with_classes_of_types
 from profkit.run import Run
 from profkit.schema import OPS, STEPS
-from profkit.vocabulary import op_classes
 
 _INFERRED = "inferred"
 
 
-def identify_mindspore(run: Run) -> Run:
+def identify_mindspore(run: Run, hinted: Mapping[str, str] | None = None) -> Run:
     """Fill in what the recording implies about each operator.
 
     On CPU: step (by repetition; -1 where nothing repeats), phase, module where its scope can be trusted, and a steps
@@ -33,10 +34,11 @@ def identify_mindspore(run: Run) -> Run:
 
     Args:
         run: Run of framework mindspore. A run that was identified already comes back equal.
+        hinted: As vocabulary.classify takes it.
     """
     if run.ops.empty:
         return run
-    ops = run.ops.assign(op_class=op_classes(run.ops["op_type"]))
+    ops = with_classes_of_types(run.ops, hinted)
     nests = bool(len(run.spans)) or bool((ops["level"] == "device").any())
     parts = [
         _identify_traced(ops[ops["rank"] == rank], run.spans[run.spans["rank"] == rank])
@@ -44,7 +46,9 @@ def identify_mindspore(run: Run) -> Run:
         else _identify_cpu(ops[ops["rank"] == rank])
         for rank in ops["rank"].unique()
     ]
-    ops = OPS.build(pd.concat(parts).sort_index())
+    ops = pd.concat(parts).sort_index()
+    ops = with_classes_of_launchers(ops, ops["parent"].to_numpy(), ops["launcher"].to_numpy(), hinted)
+    ops = OPS.build(ops)
     return replace(run, ops=ops, steps=run.steps if nests else _inferred_steps(ops))
 
 

@@ -7,6 +7,7 @@ window is carry-over and belongs to nothing.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -14,24 +15,24 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from profkit.correlate.intervals import Enclosing, Int64s, nearest_ancestor
+from profkit.correlate.intervals import Enclosing, Int64s
+from profkit.correlate.operator_classes import with_classes_of_launchers, with_classes_of_types
 from profkit.correlate.torch_host import FORWARD, NO_PHASE, OPTIMIZER, Bools, HostOperators, Objects
 from profkit.errors import ImportIssue, Severity
 from profkit.run import Run, Source
 from profkit.schema import OPS, PHASES
-from profkit.vocabulary import op_classes
 
 _Integer = TypeVar("_Integer", bound=np.integer)
 
 
-def identify_torch(run: Run) -> Run:
+def identify_torch(run: Run, hinted: Mapping[str, str] | None = None) -> Run:
     """Give the run with the identity of its operators; see profkit.correlate.identity.
 
     The step of a row is that of its launch, or of its own start where nothing was launched.
     """
     if run.ops.empty:
         return run
-    ops = run.ops.assign(op_class=op_classes(run.ops["op_type"]))
+    ops = with_classes_of_types(run.ops, hinted)
     host = HostOperators(ops, run.spans)
     tasks = _device_tasks(ops, host)
     host.let_go_of_intervals()
@@ -51,10 +52,9 @@ def identify_torch(run: Run) -> Run:
         launcher[tasks.rows] = tasks.launcher
     carry_over = np.zeros(len(ops), dtype=bool)
     carry_over[tasks.rows] = tasks.carry_over
-    identified = ops.assign(
+    identified = with_classes_of_launchers(ops, parent, launcher, hinted).assign(
         step=_steps(ops, run.steps, tasks),
         self_ns=self_ns,
-        op_class=_op_class(ops, parent, tasks),
         phase=pd.Categorical.from_codes(phase, categories=pd.Index(PHASES)),
         module=_paths(host.module_paths, module),
         parent=parent,
@@ -158,19 +158,6 @@ def _steps(ops: pd.DataFrame, steps: pd.DataFrame, tasks: _DeviceTasks) -> NDArr
     step[found >= 0] = timed["step"].to_numpy()[found[found >= 0]]
     step[tasks.rows[tasks.carry_over]] = -1
     return step
-
-
-def _op_class(ops: pd.DataFrame, parent: Int64s, tasks: _DeviceTasks) -> pd.Categorical[str]:
-    """Give device rows the class of the nearest operator above their launch that has one, else that of their name."""
-    classes = ops["op_class"].cat.codes.to_numpy().copy()
-    if len(tasks.rows):
-        classed = nearest_ancestor(parent, classes >= 0)
-        above = np.where(tasks.launcher >= 0, classed[tasks.launcher], -1)
-        by_name = op_classes(ops["name"].iloc[tasks.rows]).cat.codes.to_numpy()
-        by_operator = np.where(above >= 0, classes[above], by_name)
-        own = classes[tasks.rows]
-        classes[tasks.rows] = np.where(own >= 0, own, by_operator)
-    return pd.Categorical.from_codes(classes, categories=ops["op_class"].cat.categories)
 
 
 def _paths(paths: Objects, call: Int64s) -> pd.Categorical[str]:

@@ -1,5 +1,5 @@
 """Operator facts as data: what an operator of either framework does, and how one is made of others."""
 
-from profkit.vocabulary.op_class import CLASS_SOURCES, OP_CLASSES, class_sources, op_class, op_classes
+from profkit.vocabulary.op_class import OP_CLASSES, classify, op_class
 
-__all__ = ["CLASS_SOURCES", "OP_CLASSES", "class_sources", "op_class", "op_classes"]
+__all__ = ["OP_CLASSES", "classify", "op_class"]

@@ -8,12 +8,15 @@ is told, so that a guess is never taken for a fact.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from profkit.schema import CLASS_SOURCES
 from profkit.vocabulary.tables import read_table
 
 OP_CLASSES = (
@@ -44,9 +47,7 @@ OP_CLASSES = (
 )
 """Every class word; an operator that no fact covers has none (NA)."""
 
-CLASS_SOURCES = ("table", "rule", "launcher", "hint", "unknown")
-"""Where a class comes from: a fact of the vocabulary, a rule on the words of the name, the operator that launched the
-kernel, a hint of the user; unknown where there is none."""
+TABLE, RULE, LAUNCHER, HINT, UNKNOWN = CLASS_SOURCES
 
 _EVALUATE = "autograd::engine::evaluate_function: "
 _AUTOGRAD_NODE = re.compile(r"Backward\d+$")
@@ -125,9 +126,9 @@ def classified(op_type: str) -> Classified:
     found = None if op_type.startswith("aclnn") or not torch_side else _torch_class(op_type)
     found = found or _mindspore_class(op_type)
     if found is not None:
-        return Classified(found, "table")
+        return Classified(found, TABLE)
     found = next((word for word, pattern in _rules() if pattern.search(op_type)), None)
-    return Classified(found, "unknown" if found is None else "rule")
+    return Classified(found, UNKNOWN if found is None else RULE)
 
 
 def op_class(op_type: str) -> str | None:
@@ -135,42 +136,34 @@ def op_class(op_type: str) -> str | None:
     return classified(op_type).op_class
 
 
-def op_classes(op_types: pd.Series[str]) -> pd.Series[str]:
-    """Give the class of each operator type.
+def classify(op_types: pd.Series[str], hinted: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """Give the class of each operator type and where it comes from.
 
     Args:
         op_types: Types as recorded (`aten::addmm`, `AddmmBackward0`, `MatMul`, a CUDA kernel name); NA allowed.
+        hinted: What the user says: class by operator type, with shell wildcards; the first that fits counts, and it
+            counts more than every fact.
 
     Returns:
-        Categorical of OP_CLASSES with the same index; NA where the type is NA or nothing covers it.
+        The index of `op_types`; op_class: categorical of OP_CLASSES, NA where the type is NA or nothing covers it;
+        class_source: categorical of CLASS_SOURCES.
     """
     codes, distinct = pd.factorize(op_types)
-    words = [op_class(str(op_type)) for op_type in distinct]
-    classes = np.array([*(-1 if word is None else OP_CLASSES.index(word) for word in words), -1], dtype=np.int8)
-    column = pd.Categorical.from_codes(classes[codes], categories=pd.Index(OP_CLASSES))
-    return pd.Series(column, index=op_types.index, name="op_class")
+    told = [_hinted(str(op_type), hinted) or classified(str(op_type)) for op_type in distinct]
+    classes = [-1 if one.op_class is None else OP_CLASSES.index(one.op_class) for one in told]
+    sources = [CLASS_SOURCES.index(one.source) for one in told]
+    # A missing type has code -1 and takes the last of each.
+    class_codes = np.array([*classes, -1], dtype=np.int8)[codes]
+    source_codes = np.array([*sources, CLASS_SOURCES.index(UNKNOWN)], dtype=np.int8)[codes]
+    return pd.DataFrame(
+        {
+            "op_class": pd.Categorical.from_codes(class_codes, categories=pd.Index(OP_CLASSES)),
+            "class_source": pd.Categorical.from_codes(source_codes, categories=pd.Index(CLASS_SOURCES)),
+        },
+        index=op_types.index,
+    )
 
 
-def class_sources(rows: pd.DataFrame) -> pd.Series[str]:
-    """Tell for each row where its class comes from.
-
-    Args:
-        rows: Columns op_class (as worked out, NA unknown), op_type and, if there, name.
-
-    Returns:
-        Object series of CLASS_SOURCES with the same index; launcher where neither the type nor the name has that class.
-    """
-    names = [name for name in ("op_type", "name") if name in rows]
-    keys = rows[["op_class", *names]].astype(object)
-    distinct = keys.drop_duplicates()
-    told = [_source(*row) for row in distinct.itertuples(index=False)]
-    sources = distinct.assign(class_source=told)
-    merged = keys.merge(sources, on=["op_class", *names], how="left")["class_source"]
-    return pd.Series(merged.to_numpy(dtype=object), index=rows.index, name="class_source")
-
-
-def _source(word: object, *spellings: object) -> str:
-    if pd.isna(word):  # type: ignore[call-overload]
-        return "unknown"
-    facts = (classified(spelling) for spelling in spellings if isinstance(spelling, str))
-    return next((fact.source for fact in facts if fact.op_class == word), "launcher")
+def _hinted(op_type: str, hinted: Mapping[str, str] | None) -> Classified | None:
+    words = (word for pattern, word in (hinted or {}).items() if fnmatchcase(op_type, pattern))
+    return next((Classified(word, HINT) for word in words), None)

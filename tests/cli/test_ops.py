@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import subprocess
 from collections.abc import Callable
@@ -94,4 +95,26 @@ def test_files_hold_the_promised_columns(profkit: Command, samples: Path, tmp_pa
     assert done.stdout == ""
     header = out.read_text().splitlines()[0].split(",")
     assert header[:4] == ["name", "op_type", "op_class", "input_shapes"]
-    assert header[4:] == ["count", "total_ns", "self_ns", "mean_ns", "min_ns", "max_ns"]
+    assert header[4:] == ["count", "total_ns", "self_ns", "mean_ns", "min_ns", "max_ns", "class_source"]
+
+
+def test_names_that_the_vocabulary_does_not_know_are_told(profkit: Command, samples: Path, tmp_path: Path) -> None:
+    (recorded,) = (samples / "vit" / "pytorch" / "profile").glob("*.json.gz")
+    trace = json.loads(gzip.decompress(recorded.read_bytes()))
+    renamed = 0
+    for event in trace["traceEvents"]:
+        if event.get("name") == "aten::gelu":
+            event["name"], renamed = "mylib::gizmo", renamed + 1
+    path = tmp_path / "renamed.json"
+    path.write_text(json.dumps(trace))
+    done = profkit("ops", path, "--by", "op_type", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    rows = {row["op_type"]: row for row in json.loads(done.stdout)}
+    assert rows["mylib::gizmo"]["class_source"] == "unknown"
+    assert rows["mylib::gizmo"]["op_class"] is None
+    assert rows["aten::conv2d"]["class_source"] == "table"
+    told = next(line for line in done.stderr.splitlines() if "mylib::gizmo" in line)
+    assert f"1 operator name has no class ({renamed:,} executions, " in told
+    assert "mylib::gizmo" in profkit("inspect", path).stderr
+    plain = profkit("ops", path, "--by", "op_class", "--format", "json")
+    assert "table" in {row["class_source"] for row in json.loads(plain.stdout)}

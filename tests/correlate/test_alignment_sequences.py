@@ -8,7 +8,7 @@ import pytest
 from profkit.correlate import align
 from profkit.run import Run
 from profkit.schema import OPS
-from profkit.vocabulary import op_classes
+from profkit.vocabulary import classify
 
 FORWARD = ["LayerNorm", "MatMul", "BiasAdd", "Softmax", "MatMul", "BiasAdd", "Add", "ReLU"]
 
@@ -27,7 +27,7 @@ def synthetic_run(*steps: list[str], phase: str = "forward", shapes: list[str] |
             "self_ns": [500] * count,
             "name": types,
             "op_type": types,
-            "op_class": op_classes(pd.Series(types, dtype=object)),
+            "op_class": classify(pd.Series(types, dtype=object))["op_class"],
             "phase": [phase] * count,
             "input_shapes": shapes or [None] * count,
             "parent": -1,

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from profkit.vocabulary import OP_CLASSES, class_sources, op_class, op_classes
+from profkit.vocabulary import OP_CLASSES, classify, op_class
 from profkit.vocabulary.tables import read_table
 
 
@@ -54,7 +54,7 @@ def test_class_of_a_type(op_type: str, expected: str | None) -> None:
 
 def test_series_keeps_the_index_and_says_na_for_unknown() -> None:
     types = pd.Series(["aten::mm", None, "NoSuchOperator", "aten::mm"], index=[5, 6, 7, 9], dtype="category")
-    classes = op_classes(types)
+    classes = classify(types)["op_class"]
     assert list(classes.index) == [5, 6, 7, 9]
     assert classes.isna().tolist() == [False, True, True, False]
     assert classes[5] == classes[9] == "matmul"
@@ -62,7 +62,7 @@ def test_series_keeps_the_index_and_says_na_for_unknown() -> None:
 
 
 def test_an_empty_series() -> None:
-    assert op_classes(pd.Series([], dtype="category")).empty
+    assert classify(pd.Series([], dtype="category")).empty
 
 
 def test_tables_use_only_the_class_words_and_name_each_operator_once() -> None:
@@ -76,19 +76,15 @@ def test_tables_use_only_the_class_words_and_name_each_operator_once() -> None:
 
 
 def test_where_a_class_comes_from_is_told() -> None:
-    rows = pd.DataFrame(
-        [
-            ("matmul", "aten::addmm", "aten::addmm"),
-            ("matmul", "AddmmBackward0", "autograd::engine::evaluate_function: AddmmBackward0"),
-            ("matmul", None, "volta_sgemm_128x64_tn"),
-            ("norm", None, "triton__0d1d2d"),
-            ("norm", "NoSuchKernel", "NoSuchKernel"),
-            (None, "NoSuchKernel", "NoSuchKernel"),
-            ("conv", "npu_my_conv2d", "npu_my_conv2d"),
-        ],
-        columns=["op_class", "op_type", "name"],
-        index=[3, 1, 4, 15, 9, 2, 6],
-    )
-    sources = class_sources(rows)
-    assert list(sources.index) == list(rows.index)
-    assert list(sources) == ["table", "table", "rule", "launcher", "launcher", "unknown", "rule"]
+    types = ["aten::addmm", "AddmmBackward0", "volta_sgemm_128x64_tn", None, "NoSuchKernel", "npu_my_conv2d"]
+    told = classify(pd.Series(types, index=[3, 1, 4, 15, 9, 2], dtype=object))
+    assert list(told.index) == [3, 1, 4, 15, 9, 2]
+    assert list(told["op_class"].astype(object).fillna("")) == ["matmul", "matmul", "matmul", "", "", "conv"]
+    assert list(told["class_source"]) == ["table", "table", "rule", "unknown", "unknown", "rule"]
+
+
+def test_what_the_user_says_counts_more_than_a_fact() -> None:
+    types = pd.Series(["aten::addmm", "my_kernel_17", "MatMul"], dtype=object)
+    told = classify(types, {"my_kernel_*": "norm", "aten::addmm": "attention", "*": "conv"})
+    assert list(told["op_class"]) == ["attention", "norm", "conv"]
+    assert set(told["class_source"]) == {"hint"}

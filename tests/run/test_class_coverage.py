@@ -1,0 +1,44 @@
+"""What is told about operators that the vocabulary does not know, against counts by hand."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from profkit.class_coverage import class_notes, class_notes_as_recorded
+from profkit.schema import OPS
+
+
+def _rows(*rows: tuple[str | None, str, str, int]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["op_type", "name", "class_source", "self_ns"])
+
+
+def test_names_without_a_class_are_counted_with_their_time() -> None:
+    rows = _rows(
+        ("Strange", "net/Strange-op0", "unknown", 3_000_000),
+        ("Strange", "net/Strange-op1", "unknown", 1_000_000),
+        (None, "odd_kernel", "unknown", 1_000_000),
+        ("MatMul", "net/MatMul-op0", "table", 5_000_000),
+    )
+    (note,) = class_notes(rows, "self_ns")
+    assert note == (
+        "2 operator names have no class (3 executions, 5.000 ms, 50.0%): Strange 4.000 ms, odd_kernel 1.000 ms"
+    )
+
+
+def test_a_guess_is_told_apart_from_a_fact() -> None:
+    rows = _rows(("volta_sgemm", "volta_sgemm", "rule", 250_000), ("MatMul", "x", "launcher", 750_000))
+    (note,) = class_notes(rows, "self_ns")
+    assert "1 operator name has a class by the words in them alone" in note
+    assert "25.0%" in note
+
+
+def test_facts_alone_are_not_mentioned() -> None:
+    assert class_notes(_rows(("MatMul", "x", "table", 1)), "self_ns") == []
+    assert class_notes(_rows(), "self_ns") == []
+    assert class_notes_as_recorded(OPS.empty()) == []
+
+
+def test_totals_count_the_executions_they_stand_for() -> None:
+    rows = _rows(("Strange", "Strange", "unknown", 0)).assign(count=7)
+    (note,) = class_notes(rows, "self_ns")
+    assert "(7 executions, 0.000 ms)" in note
