@@ -130,6 +130,10 @@ class Cache:
         Raises:
             OSError: A file cannot be read.
         """
+        if self.limit_bytes:
+            # Else the first run would have nowhere to remember its hashes and take them at every question.
+            with suppress(OSError):
+                self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         digests = FileHashes(self.root / _HASHES).digests(files, progress)
         places = [os.fsencode(file).hex() for file in files]
         parts = [

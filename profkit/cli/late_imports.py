@@ -38,6 +38,8 @@ class _LateModule(ModuleType):
         for child, late in vars(self).items():
             if isinstance(late, _LateModule) and not hasattr(module, child):
                 setattr(module, child, late)
+        # What is found here is not asked for by way of __getattr__ again.
+        vars(self).update(vars(module))
         return module
 
 

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from profkit.cache import Cache
 from profkit.file_hashes import FileHashes
+from profkit.parsers import registry
 from profkit.progress import silent
 
 LARGE = 2 << 20
@@ -117,3 +119,9 @@ def test_the_memory_does_not_grow_without_bound(tmp_path: Path, settled: Path) -
     kept = remembered(memory)
     assert len(kept) == 1000
     assert str(settled) in kept
+
+
+def test_a_cache_that_is_not_there_yet_remembers_hashes_at_once(tmp_path: Path, settled: Path) -> None:
+    cache = Cache(tmp_path / "new")
+    cache.key(registry.parser_named("kineto-trace").descriptor, settled, [settled], silent)
+    assert str(settled) in remembered(tmp_path / "new" / "hashes.json")
