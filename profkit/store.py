@@ -35,6 +35,9 @@ def write_frame(path: Path, frame: pd.DataFrame) -> None:
         write_page_checksum=True,
         store_schema=False,
     )
+    # What Arrow held for the writing is given back now: the frame is about to be worked on.
+    del table
+    pa.default_memory_pool().release_unused()
 
 
 def read_frame(path: Path, spec: FrameSpec) -> pd.DataFrame:
