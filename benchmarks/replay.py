@@ -15,9 +15,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-# Digits that have to move: times (us with 3 decimals, plain or quoted), and numbers that tie events together.
+# Digits that have to move: whole microseconds of times (plain or quoted), and numbers that tie events together.
 _MOVING = re.compile(
-    r'(?P<time>"ts": ?"?)(?P<us>\d+)\.(?P<ns>\d{3})'
+    r'(?P<time>"ts": ?"?)(?P<us>\d+)'
     r'|(?P<number>"(?:External id|Ev Idx|Sequence number|Python id|Python parent id|correlation|connection_id'
     r'|correlation_id|id)": ?"?)(?P<value>\d+)'
     r"|(?P<step>ProfilerStep#)(?P<which>\d+)"
@@ -48,8 +48,8 @@ def replay(source: Path, target: Path, size_bytes: int) -> int:
 def _copies(body: str) -> Iterator[str]:
     """Give the events again and again, each time later and with higher numbers."""
     matches = list(_MOVING.finditer(body))
-    times = [int(match["us"] + match["ns"]) for match in matches if match["us"]]
-    period_ns = (max(times) - min(times)) + 1_000_000
+    times = [int(match["us"]) for match in matches if match["us"]]
+    period_us = (max(times) - min(times)) + 1_000
     # Flow numbers of Ascend traces are times of 19 digits; counters are small. Only counters have to stay apart.
     counters = [int(match["value"]) for match in matches if match["value"] and len(match["value"]) < 12]
     number_period = max(counters, default=0) + 1
@@ -67,8 +67,7 @@ def _copies(body: str) -> Iterator[str]:
         moved = []
         for literal, match in zip(pieces, moving, strict=True):
             if match["us"]:
-                time = int(match["us"] + match["ns"]) + copy * period_ns
-                moved.append(f"{literal}{time // 1000}.{time % 1000:03d}")
+                moved.append(f"{literal}{int(match['us']) + copy * period_us}")
             elif match["value"]:
                 moved.append(f"{literal}{int(match['value']) + copy * number_period}")
             else:
@@ -78,10 +77,7 @@ def _copies(body: str) -> Iterator[str]:
 
 
 def _digits(match: re.Match[str]) -> tuple[int, int]:
-    if match["us"]:
-        return match.start("us"), match.end("ns")
-    group = "value" if match["value"] else "which"
-    return match.span(group)
+    return match.span("us" if match["us"] else "value" if match["value"] else "which")
 
 
 def main() -> None:
