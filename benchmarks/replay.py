@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,7 +33,9 @@ def replay(source: Path, target: Path, size_bytes: int) -> int:
     first = _FIRST_COMPLETE_EVENT.search(text)
     if first is None:
         raise SystemExit(f"{source} holds no complete event")
-    end = text.rindex("]", 0, text.rindex("}") + 3 if text.rstrip().endswith("}") else len(text))
+    begin = text.rindex("[", 0, first.start())
+    _, end = json.JSONDecoder().raw_decode(text, begin)
+    end -= len("]")
     head, body, tail = text[: first.start()], text[first.start() : end].rstrip(), text[end:]
     written = 0
     with target.open("w", encoding="utf-8", newline="") as file:

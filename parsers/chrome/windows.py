@@ -133,7 +133,7 @@ class EventWindows:
                     f"no event ends within {LARGEST_EVENT_BYTES} bytes: the rest of the file was not read",
                 )
                 return
-        while len(text) <= LARGEST_EVENT_BYTES and (piece := stream.read(self._window_bytes)):
+        while len(text) <= LARGEST_EVENT_BYTES and (piece := stream.read(max(self._window_bytes, len(text)))):
             text += piece
         self._read_trailer(text, offset)
 
