@@ -18,6 +18,8 @@ _PUBLIC = {
     "Run": "profkit.run",
     "Session": "profkit.session",
     "align": "profkit.correlate",
+    "compare_structure": "profkit.structure",
+    "describe_structure": "profkit.structure",
     "fix_random": "profkit.randomness",
     "load": "profkit.run",
     "proposal": "profkit.failure_advice",
@@ -31,6 +33,8 @@ __all__ = [
     "Session",
     "__version__",
     "align",
+    "compare_structure",
+    "describe_structure",
     "fix_random",
     "load",
     "migrator",
@@ -50,6 +54,7 @@ if TYPE_CHECKING:
     from profkit.randomness import fix_random
     from profkit.run import Run, load
     from profkit.session import Session
+    from profkit.structure import compare_structure, describe_structure
     from profkit.triage import triage
     from profkit.value_tracking import tracking
 

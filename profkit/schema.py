@@ -467,6 +467,28 @@ WEIGHT_MAP = FrameSpec(
     ),
 )
 
+STRUCTURE_STATUS = ("same", "natural", "different", "order", "missing_a", "missing_b", "undecidable")
+
+STRUCTURE = FrameSpec(
+    "structure",
+    (
+        Column("module_a", "string", "Path of the module in A; NA if only B has it", nullable=True),
+        Column("module_b", "string", "Path of the module in B; NA if only A has it", nullable=True),
+        Column("layer_a", "category", "Class in A; NA if it is not known", nullable=True),
+        Column("layer_b", "category", "Class in B; NA if it is not known", nullable=True),
+        Column("status", "category", "What the modules are to each other", values=STRUCTURE_STATUS),
+        Column(
+            "differences", "string", "Settings and parameters that differ, split by '; '; NA if none", nullable=True
+        ),
+        Column(
+            "natural", "string", "What is called or written otherwise and is the same, split by '; '", nullable=True
+        ),
+        Column("not_told", "string", "What one side alone tells, split by '; '; NA if nothing", nullable=True),
+        Column("paired_by", "category", "How the partner was found; NA for one alone", nullable=True),
+        Column("reason", "string", "Why it is so"),
+    ),
+)
+
 OVERFLOW_ROLES = ("origin", "carrier", "masked", "saturated", "unknown", "norm_jump", "expected")
 
 OVERFLOW = FrameSpec(

@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "memory": ("profkit.cli.memory", "How much memory each component of one run held, and when."),
     "overflow": ("profkit.cli.overflow", "Which operator made the first NaN or Inf of a dump, and how it spread."),
     "compare": ("profkit.cli.compare", "Numerical parity of two arrays or directories of tensors."),
+    "structure": ("profkit.cli.structure", "Two networks module by module: what is the same, and what differs."),
     "weights": ("profkit.cli.weights", "Weights of a network for another: map, convert, compare."),
     "inspect": ("profkit.cli.inspect", "What each path is: format, version, rank, steps, rows, issues, and why."),
     "tui": ("profkit.cli.tui", "Browse operators, findings, overflow and parity in the terminal."),

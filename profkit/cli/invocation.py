@@ -25,7 +25,7 @@ from profkit.store import write_bytes_in_one_step
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-FAIL_ON = ("slow", "overflow", "parity", "issues")
+FAIL_ON = ("slow", "overflow", "parity", "structure", "issues")
 _ISSUES_SHOWN = 5
 
 

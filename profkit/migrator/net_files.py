@@ -12,12 +12,14 @@ from typing import Any
 from profkit.errors import ProfkitError
 from profkit.frameworks import import_mindspore, import_torch, is_mindspore_cell, is_torch_module
 from profkit.store import write_bytes_in_one_step
+from profkit.structure import describe_structure
 from profkit.weights import describe_net, predicted_map, write_troubleshooter_map
 
 TORCH_WEIGHTS, TORCH_MAP, TORCH_TEXT = (
     "torch_troubleshooter_create.pth", "torch_net_map.json", "torch_net_architecture.txt",
 )  # fmt: skip
 MINDSPORE_WEIGHTS, MINDSPORE_TEXT = "mindspore_troubleshooter_create.ckpt", "mindspore_net_architecture.txt"
+TORCH_STRUCTURE, MINDSPORE_STRUCTURE = "torch_net_structure.json", "mindspore_net_structure.json"
 
 # An address differs from run to run and says nothing about the network.
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
@@ -29,7 +31,8 @@ def save_net_and_weight_params(
     """Write a network's weights, its printed form and, of a torch network, the map of its parameter names.
 
     A torch.nn.Module gives torch_troubleshooter_create.pth, torch_net_map.json and torch_net_architecture.txt, a
-    mindspore.nn.Cell mindspore_troubleshooter_create.ckpt and mindspore_net_architecture.txt.
+    mindspore.nn.Cell mindspore_troubleshooter_create.ckpt and mindspore_net_architecture.txt. Either gives a
+    *_net_structure.json as well: what print leaves out, for `profkit structure`.
 
     Args:
         net: The network; `model` in older scripts.
@@ -66,6 +69,7 @@ def save_net_and_weight_params(
         _write(folder / name, suffix, lambda place: mindspore.save_checkpoint(net, str(place)))
     text = _ADDRESS.sub("", str(net))
     write_bytes_in_one_step(folder / (TORCH_TEXT if is_torch else MINDSPORE_TEXT), f"{text}\n".encode())
+    describe_structure(net).save(folder / (TORCH_STRUCTURE if is_torch else MINDSPORE_STRUCTURE))
 
 
 def _write(path: Path, suffix: str, write: Callable[[Path], Any]) -> None:

@@ -54,6 +54,11 @@ def saved(tmp_path: Path) -> Path:
     return tmp_path
 
 
+MINDSPORE_FILES = [
+    "mindspore_net_architecture.txt", "mindspore_net_structure.json", "mindspore_troubleshooter_create.ckpt",
+]  # fmt: skip
+
+
 def files(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
@@ -68,9 +73,10 @@ def paths(saved: Path) -> tuple[Path, Path, Path]:
 
 def test_a_network_becomes_the_files_of_the_guide(saved: Path) -> None:
     assert files(saved / "pt") == [
-        "torch_net_architecture.txt", "torch_net_map.json", "torch_troubleshooter_create.pth",
+        "torch_net_architecture.txt", "torch_net_map.json", "torch_net_structure.json",
+        "torch_troubleshooter_create.pth",
     ]  # fmt: skip
-    assert files(saved / "ms") == ["mindspore_net_architecture.txt", "mindspore_troubleshooter_create.ckpt"]
+    assert files(saved / "ms") == MINDSPORE_FILES
     assert (saved / "pt" / "torch_net_architecture.txt").read_text() == f"{torch_net()}\n"
     assert "0x" not in (saved / "ms" / "mindspore_net_architecture.txt").read_text()
     names, values = json.loads((saved / "pt" / "torch_net_map.json").read_text())
@@ -85,7 +91,7 @@ def test_a_second_save_with_its_own_name_leaves_the_first(saved: Path) -> None:
     ts.migrator.save_net_and_weight_params(torch_net().double(), path=saved / "pt", weight_params_filename="result.pth")
     assert paths(saved)[1].read_bytes() == before
     ts.migrator.save_net_and_weight_params(mindspore_net(), path=saved / "ms")
-    assert files(saved / "ms") == ["mindspore_net_architecture.txt", "mindspore_troubleshooter_create.ckpt"]
+    assert files(saved / "ms") == MINDSPORE_FILES
 
 
 def test_shapes_alone_are_compared(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
