@@ -9,7 +9,7 @@ from typing import Literal
 from textual.binding import Binding, BindingType
 from textual.keys import format_key
 
-Scope = Literal["table", "view", "chart", "tree", "text", "picker", "open", "loading", "message", "everywhere"]
+Scope = Literal["table", "view", "chart", "tree", "text", "picker", "note", "open", "loading", "message", "everywhere"]
 
 SCOPE_TITLES: dict[Scope, str] = {
     "table": "In a table",
@@ -18,6 +18,7 @@ SCOPE_TITLES: dict[Scope, str] = {
     "tree": "In a tree",
     "text": "In a text that covers the view",
     "picker": "While choosing columns",
+    "note": "While writing a note",
     "open": "While choosing what to open",
     "loading": "While loading",
     "message": "When loading has failed",
@@ -84,7 +85,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("sort", "sort_column", "s", "Sort by this column; again the other way, then not at all.", "table", "sort"),
     Action("filter", "filter", "/", "Show only the rows that fulfil what is typed.", "view", "filter"),
     Action("previous-flag", "flagged(-1)", "[", "Move to the previous flagged row.", "view"),
-    Action("next-flag", "flagged(1)", "]", "Move to the next flagged row.", "view", "next flag"),
+    Action("next-flag", "flagged(1)", "]", "Move to the next flagged row.", "view", "flag"),
     Action("detail", "toggle_detail", "d", "Show or hide the text about the row.", "view", "detail"),
     Action("fold", "fold", "z", "Fold away what lies below the row; again to bring it back.", "tree"),
     Action("picture", "toggle_chart", "c", "Show or hide the picture above the table.", "chart"),
@@ -108,6 +109,11 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("export-json", "export('json')", "E", "Write the rows shown to a JSON file.", "view"),
     Action("export-markdown", "export('markdown')", "M", "Write the rows shown to a Markdown file.", "view"),
+    Action("mark", "mark", "m", "Mark the row, or take its mark away.", "view", "mark"),
+    Action("note", "note", "N", "Write a note on the row; it is kept until the next visit, as marks are.", "view"),
+    Action("previous-mark", "marked(-1)", "{", "Move to the previous marked row.", "view"),
+    Action("next-mark", "marked(1)", "}", "Move to the next marked row.", "view"),
+    Action("code", "code", "o", "Tell the line of a file the row speaks of, and open it in $EDITOR.", "view"),
     Action("undo", "back", "escape", "Clear the filter, or return to the view one came from.", "view"),
     Action("back", "app.go(-1)", "b,backspace", "Return to the place one came from.", "view"),
     Action("forward", "app.go(1)", "f", "Go forward again, after going back.", "view"),
@@ -121,6 +127,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("timeline", "app.show_view('timeline')", "8", "Show when each operator ran, on both sides.", "view"),
     Action("next-view", "app.next_view(1)", "tab", "Show the next view.", "view"),
     Action("previous-view", "app.next_view(-1)", "shift+tab", "Show the previous view.", "view"),
+    Action("palette", "app.command_palette", ":,ctrl+p", "Find something to do by its name.", "everywhere", "do"),
+    Action("theme", "app.change_theme", "t", "Choose another theme; tui.toml makes it last.", "everywhere"),
     Action("help", "app.help", "?,f1", "Show what the keys do here.", "everywhere", "help"),
     Action("quit", "app.quit", "q", "Leave profkit.", "view", "quit"),
     Action("close-text", "close", "escape,q", "Return to the view.", "text", "close"),
@@ -129,6 +137,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "reference", "reference", "r", "Take this run as the reference; Enter then opens the run.", "open", "reference"
     ),
+    Action("note-drop", "drop", "escape", "Leave the note as it was.", "note", "leave it"),
     Action("folder-above", "up", "backspace,h,left", "Look at the folder that holds this one.", "open", "up"),
     Action("whole-folder", "whole", "o", "Open everything below this folder as one run.", "open", "whole folder"),
     Action("quit-open", "quit", "q", "Leave profkit.", "open", "quit"),

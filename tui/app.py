@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from rich.console import RenderableType
 from textual import on, work
 from textual.app import App
 from textual.binding import Binding
@@ -18,11 +19,13 @@ from profkit.report.quantities import count
 from profkit.safe_text import printable
 from profkit.session import Session
 from profkit.tui.actions import key_label
+from profkit.tui.palette import ActionCommands
 from profkit.tui.screens.action_screen import ActionScreen
 from profkit.tui.screens.loading import LoadingScreen, MessageScreen
 from profkit.tui.screens.run_picker import RunPicker
 from profkit.tui.screens.text_screen import TextScreen, help_text
 from profkit.tui.screens.view_screen import ViewScreen
+from profkit.tui.session_state import SessionState, load_state, save_state
 from profkit.tui.user_settings import Settings, load_settings, settings_file
 from profkit.tui.view import Place, View
 from profkit.tui.views import make_views
@@ -49,7 +52,7 @@ class ProfkitApp(App[None]):
     """
 
     CSS_PATH = "app.tcss"
-    ENABLE_COMMAND_PALETTE = False
+    COMMANDS = {ActionCommands}  # noqa: RUF012 - Textual reads it as a class variable
     HORIZONTAL_BREAKPOINTS = _WIDTH_CLASSES
     VERTICAL_BREAKPOINTS = _HEIGHT_CLASSES
 
@@ -61,10 +64,14 @@ class ProfkitApp(App[None]):
             self.fraction = fraction
 
     class _Opened(Message):
-        def __init__(self, title: str, views: tuple[View, ...]) -> None:
+        def __init__(
+            self, session: Session, views: tuple[View, ...], remembered: SessionState | None, problem: str
+        ) -> None:
             super().__init__()
-            self.title = title
+            self.session = session
             self.views = views
+            self.remembered = remembered
+            self.problem = problem
 
     def __init__(
         self, open_session: OpenSession | None, title: str = "", *, open_paths: OpenPaths | None = None
@@ -73,6 +80,7 @@ class ProfkitApp(App[None]):
         self._open_paths = open_paths
         self.animation_level = "none"
         self._settings = Settings()
+        self._session: Session | None = None
         self._open_session = open_session
         self._opening_title = title
         self._opening: Worker[None] | None = None
@@ -126,8 +134,13 @@ class ProfkitApp(App[None]):
     def _open(self, open_session: OpenSession) -> None:
         session = open_session(self._listener())
         views = make_views(session)
+        remembered, problem = None, ""
+        try:
+            remembered = load_state(session)
+        except ProfkitError as error:
+            problem = f"{error.message}; {error.hint}"
         if not get_current_worker().is_cancelled:
-            self.post_message(self._Opened(session.title, views))
+            self.post_message(self._Opened(session, views, remembered, problem))
 
     def _listener(self) -> Progress:
         worker = get_current_worker()
@@ -171,10 +184,32 @@ class ProfkitApp(App[None]):
             Tab(view.name, f"{key} {view.title} {count(len(view.frame))}")
             for key, view in enumerate(message.views, start=1)
         ]
+        self._session = message.session
+        state = message.remembered or SessionState({})
         for view in message.views:
-            self.install_screen(ViewScreen(view, tabs, message.title), name=view.name)
+            screen = ViewScreen(view, tabs, message.session.title, state.views.get(view.name))
+            self.install_screen(screen, name=view.name)
         self._view_names = [view.name for view in message.views]
-        self.switch_screen(self._view_names[0])
+        if message.problem:
+            self.notify(printable(message.problem), severity="error", markup=False)
+        self.switch_screen(state.view if state.view in self._view_names else self._view_names[0])
+
+    @on(ViewScreen.Marked)
+    def _remember(self) -> None:
+        """Keep how the session is left, for the next visit."""
+        if self._session is None:
+            return
+        screens = {name: self.get_screen(name) for name in self._view_names}
+        views = {name: screen.state() for name, screen in screens.items() if isinstance(screen, ViewScreen)}
+        try:
+            save_state(self._session, self._current_view(), views)
+        except ProfkitError as error:
+            self.notify(printable(f"{error.message}: {error.hint}"), severity="error", markup=False)
+
+    def exit(self, result: None = None, return_code: int = 0, message: RenderableType | None = None) -> None:
+        """Leave, keeping how the session is left."""
+        self._remember()
+        super().exit(result, return_code, message)
 
     @on(ViewBar.Chosen)
     async def _show_chosen(self, message: ViewBar.Chosen) -> None:
@@ -229,13 +264,15 @@ class ProfkitApp(App[None]):
         await self.action_show_view(self._view_names[(current + step) % len(self._view_names)])
 
     def _current_view(self) -> str:
-        return self.screen.view.name if isinstance(self.screen, ViewScreen) else self._view_names[0]
+        shown = [screen.view.name for screen in self.screen_stack if isinstance(screen, ViewScreen)]
+        return shown[-1] if shown else self._view_names[0]
 
     async def _show(self, name: str, *, remember: bool = True) -> ViewScreen:
         screen = self.get_screen(name)
         assert isinstance(screen, ViewScreen)
         current = self._current_view()
         if name != current:
+            self._remember()
             if remember:
                 self._been.append(self._place())
                 self._ahead.clear()

@@ -11,6 +11,7 @@ import pandas as pd
 from textual.content import Content
 
 from profkit.tui.charts.chart import Chart
+from profkit.tui.code_place import CodePlace
 from profkit.tui.links import Link
 from profkit.tui.row_filter import FilterWord, Mask
 from profkit.tui.row_order import Sort
@@ -48,6 +49,7 @@ class View:
         sort: How the rows are sorted at first; None keeps the order of the frame.
         note: One line that stands under the table.
         chart: Makes the picture above the table; None if the view has none.
+        code: Gives the line of a file that a row speaks of; None if nothing recorded tells one.
         depth: Levels above each row, for a frame that is a tree in the order of a walk; its rows can be folded.
     """
 
@@ -64,6 +66,7 @@ class View:
     sort: Sort | None = None
     note: str = ""
     chart: Callable[[], Chart] | None = None
+    code: Callable[[int], CodePlace | None] = lambda row: None
     depth: npt.NDArray[np.int64] | None = None
 
 

@@ -13,6 +13,7 @@ from profkit.progress import Progress
 from profkit.session import Session, is_session
 from profkit.triage import Inputs, triage
 from profkit.tui.app import run as run_app
+from profkit.tui.session_state import forget_all
 from profkit.tui.user_settings import settings_template
 
 
@@ -21,6 +22,7 @@ from profkit.tui.user_settings import settings_template
 @click.option("--ref-dump", "ref_dumps", type=INPUT, multiple=True, help="More tensors of the reference; repeatable.")
 @click.option("--run-dump", "run_dumps", type=INPUT, multiple=True, help="More tensors of the run; repeatable.")
 @click.option("--demo", is_flag=True, help="Open the bundled migration.")
+@click.option("--forget", is_flag=True, help="Delete what is remembered of all sessions, marks and notes too; leave.")
 @click.option("--keys", is_flag=True, help="Print the keys and the theme as the file tui.toml, and leave.")
 @reads_inputs(output=False)
 def command(
@@ -31,6 +33,7 @@ def command(
     run_dumps: tuple[Path, ...],
     demo: bool,
     keys: bool,
+    forget: bool,
 ) -> int:
     """Browse operators, findings, overflow and parity in the terminal.
 
@@ -45,6 +48,9 @@ def command(
     """
     if keys:
         click.echo(settings_template(), nl=False)
+        return 0
+    if forget:
+        invocation.say(f"what was remembered of {forget_all():,} sessions is deleted")
         return 0
     if len(paths) > 2:
         raise ProfkitError("name a session, a run, or a reference and a run", "or try `profkit tui --demo`")

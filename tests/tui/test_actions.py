@@ -18,6 +18,7 @@ from profkit.tui.actions import ACTIONS, Action, actions_of, key_label
 from profkit.tui.app import ProfkitApp
 from profkit.tui.screens.column_picker import ColumnPicker
 from profkit.tui.screens.loading import LoadingScreen, MessageScreen
+from profkit.tui.screens.note_screen import NoteScreen
 from profkit.tui.screens.run_picker import RunPicker
 from profkit.tui.screens.text_screen import TextScreen
 from profkit.tui.screens.view_screen import ViewScreen
@@ -206,6 +207,86 @@ async def go_forward(pilot, settle):
     assert pilot.app.screen.view.name == "parity"
 
 
+async def mark(pilot, settle):
+    table = pilot.app.screen.table
+    await pilot.press("m", "j", "m", "m")
+    assert lines_of(table)[1].startswith("▸*aten::gelu") or lines_of(table)[1].startswith(" *aten::gelu")
+    assert lines_of(table)[2].startswith("▸ ")
+    await pilot.press("/", *"marked")
+    await settle_filter(pilot, settle)
+    assert list(table.order) == ORDER_BY_IMPACT[:1]
+    await pilot.press("enter", "m")
+    await settle()
+    assert list(table.order) == []
+
+
+async def note(pilot, settle):
+    await pilot.press("N", *"look [b]", "enter")
+    assert lines_of(pilot.app.screen.table)[1].startswith("▸¶")
+    assert "look [b]" in str(pilot.app.screen.query_one("#detail-text", Static).content)
+    await pilot.press("m")
+    assert pilot.app.screen.marks.note(ORDER_BY_IMPACT[0]) == "look [b]"
+    await pilot.press("Y")
+    assert "note: look [b]" in copied()
+    await pilot.press("e")
+    await settle()
+    lines = (pilot.cwd / "profkit-operators.csv").read_text(encoding="utf-8").splitlines()
+    assert [line.rsplit(",", 1)[1] for line in lines] == ["note", "look [b]", *[""] * 7]
+    await pilot.press("N", *["backspace"] * 8, "enter")
+    assert not len(pilot.app.screen.marks)
+
+
+async def drop_note(pilot, settle):
+    await pilot.press("N", *"x", "escape")
+    assert not len(pilot.app.screen.marks)
+    assert pilot.app.screen.view.name == "operators"
+
+
+async def next_mark(pilot, settle):
+    await pilot.press("j", "m", "j", "j", "m", "g")
+    assert await rows_after(pilot, "}") == ORDER_BY_IMPACT[1]
+    assert await rows_after(pilot, "}") == ORDER_BY_IMPACT[3]
+    assert await rows_after(pilot, "}") == ORDER_BY_IMPACT[3]
+
+
+async def previous_mark(pilot, settle):
+    await pilot.press("m", "G")
+    assert await rows_after(pilot, "{") == ORDER_BY_IMPACT[0]
+
+
+async def code(pilot, settle):
+    await pilot.press("o")
+    assert said(pilot) == ["Nothing recorded says which line of a file this row comes from."]
+    await pilot.press("6", "o")
+    await settle()
+    assert said(pilot)[-1] == "torch_run/trace.json:3  (that file is not on this machine)"
+
+
+async def palette(pilot, settle):
+    for key in (":", "ctrl+p"):
+        await pilot.press("1")
+        await settle()
+        await pilot.press(key, *"each operator ran")
+        await settle()
+        await pilot.pause(0.3)
+        await pilot.press("enter")
+        await settle()
+        assert pilot.app.screen.view.name == "timeline"
+    await pilot.press("1", ":", *"move to the last row")
+    await pilot.pause(0.3)
+    await pilot.press("enter")
+    await settle()
+    assert pilot.app.screen.table.cursor_place == len(pilot.app.screen.table.order) - 1
+
+
+async def theme(pilot, settle):
+    await pilot.press("t", *"nord")
+    await pilot.pause(0.3)
+    await pilot.press("enter")
+    await settle()
+    assert pilot.app.theme == "nord"
+
+
 async def back(pilot, settle):
     await pilot.press("/", *"gelu", "enter")
     await settle_filter(pilot, settle)
@@ -383,6 +464,14 @@ EXERCISES: dict[str, Exercise] = {
     "export-json": export_json,
     "export-markdown": export_markdown,
     "columns": choose_columns,
+    "mark": mark,
+    "note": note,
+    "note-drop": drop_note,
+    "next-mark": next_mark,
+    "previous-mark": previous_mark,
+    "code": code,
+    "palette": palette,
+    "theme": theme,
     "yank-cell": yank_cell,
     "yank-row": yank_row,
     "back": go_back,
@@ -404,6 +493,14 @@ EXERCISES: dict[str, Exercise] = {
     "quit": leave,
     "close-text": close_text,
 }
+
+
+def lines_of(table: Any) -> list[str]:
+    return [table.render_line(y).text for y in range(table.size.height)]
+
+
+def said(pilot: Any) -> list[str]:
+    return [notification.message for notification in pilot.app._notifications]
 
 
 def screen_text(pilot: Any) -> str:
@@ -494,6 +591,8 @@ HANDLERS: dict[str, type] = {
     "tree": ViewScreen,
     "text": TextScreen,
     "picker": ColumnPicker,
+    "note": NoteScreen,
+    "everywhere": ProfkitApp,
 }
 
 
@@ -514,7 +613,15 @@ def test_every_id_stands_for_one_action():
 
 
 def test_no_key_means_two_things_in_one_place():
-    for scopes in (("table", "view", "chart", "tree"), ("text",), ("picker",), ("open",), ("loading",), ("message",)):
+    for scopes in (
+        ("table", "view", "chart", "tree"),
+        ("text",),
+        ("picker",),
+        ("note",),
+        ("open",),
+        ("loading",),
+        ("message",),
+    ):
         keys = [key for action in actions_of((*scopes, "everywhere")) for key in action.keys.split(",")]
         assert len(keys) == len(set(keys))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from textual.content import Content
+from textual.dom import DOMNode
 from textual.screen import ModalScreen, Screen, ScreenResultType
 
 from profkit.tui.actions import Scope
@@ -19,6 +20,10 @@ class ActionScreen(Screen[ScreenResultType]):
     def scopes(self) -> tuple[Scope, ...]:
         """The scopes of the actions that do something here."""
         return self.SCOPES
+
+    def target_of(self, scope: Scope) -> DOMNode:
+        """Give what the actions of a scope are called on."""
+        return self
 
     def help_topic(self) -> Content:
         """Give what the help says beyond the keys; nothing by default."""

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container, VerticalScroll
 from textual.content import Content
+from textual.dom import DOMNode
 from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Footer, Input, Static
 
-from profkit.errors import ProfkitError
 from profkit.report.quantities import count
 from profkit.safe_text import printable
 from profkit.tui.actions import Scope, bindings
 from profkit.tui.charts.chart import Chart
-from profkit.tui.clipboard import osc52, write_clipboard_file
 from profkit.tui.detail_text import DetailText
-from profkit.tui.export import export
-from profkit.tui.row_filter import FilterError, parse_filter
-from profkit.tui.screens.action_screen import ActionScreen
+from profkit.tui.row_filter import FilterError, RowFilter, parse_filter
+from profkit.tui.row_marks import RowMarks
+from profkit.tui.row_order import Sort
 from profkit.tui.screens.column_picker import ColumnPicker
+from profkit.tui.screens.row_actions import RowActions
 from profkit.tui.screens.text_screen import TextScreen, filter_help
+from profkit.tui.session_state import ViewState
 from profkit.tui.view import Place, View
 from profkit.tui.widgets.frame_table import FrameTable
 from profkit.tui.widgets.view_bar import Tab, ViewBar
@@ -32,13 +30,14 @@ from profkit.tui.widgets.view_bar import Tab, ViewBar
 _FILTER_DELAY_SECONDS = 0.1
 
 
-class ViewScreen(ActionScreen[None]):
+class ViewScreen(RowActions):
     """Shows one view.
 
     Args:
         view: The view.
         tabs: All views of the session, for the bar at the top.
         title: What session this is.
+        remembered: How the user left the view the last time.
     """
 
     AUTO_FOCUS = "FrameTable"
@@ -67,23 +66,15 @@ class ViewScreen(ActionScreen[None]):
             super().__init__()
             self.place = place
 
-    class Yanked(Message):
-        """The user copied something.
-
-        Attributes:
-            sequence: What the terminal is to be sent.
-        """
-
-        def __init__(self, sequence: str) -> None:
-            super().__init__()
-            self.sequence = sequence
-
     class Left(Message):
         """The user asked to go back, and nothing here was left to undo."""
 
-    def __init__(self, view: View, tabs: list[Tab], title: str) -> None:
+    def __init__(self, view: View, tabs: list[Tab], title: str, remembered: ViewState | None = None) -> None:
         super().__init__()
         self.view = view
+        self.marks = RowMarks(view.frame, [column.name for column in view.columns if column.kind == "text"][:2])
+        self._remembered = remembered
+        self._words = {**view.words, "marked": self.marks.mask}
         self._tabs = tabs
         self._session_title = title
         self._filter_timer: Timer | None = None
@@ -113,6 +104,7 @@ class ViewScreen(ActionScreen[None]):
                 flagged=view.flagged,
                 when_empty=view.when_empty,
                 sort=view.sort,
+                glyph=self.marks.glyph,
                 depth=view.depth,
             )
             with VerticalScroll(id="detail", can_focus=False):
@@ -123,10 +115,42 @@ class ViewScreen(ActionScreen[None]):
         yield Static(id="status", markup=False)
         yield Footer(show_command_palette=False, compact=True)
 
-    @property
-    def table(self) -> FrameTable:
-        """The table of the view."""
-        return self.query_one(FrameTable)
+    def on_mount(self) -> None:
+        """Show the view as the user left it."""
+        kept = self._remembered
+        if kept is None:
+            return
+        lost = self.marks.restore(kept.marks)
+        if lost:
+            self.say(f"{count(lost)} marks were left out: their rows are not there any more, or not alone.")
+        columns = {column.name: column for column in self.view.columns}
+        if kept.columns is not None:
+            shown = [column for column in self.view.columns[1:] if column.name in kept.columns]
+            self.table.show_columns([self.view.columns[0], *shown])
+        sort = Sort(columns[kept.sort], kept.descending) if kept.sort in columns else None
+        filter_input = self.query_one("#filter", Input)
+        with filter_input.prevent(Input.Changed):
+            filter_input.value = kept.filter
+        self.table.reorder(self._understood(kept.filter), sort, kept.row if kept.row >= 0 else None)
+
+    def state(self) -> ViewState:
+        """Give how the user leaves the view."""
+        if not self.is_running:
+            return self._remembered or ViewState()
+        table = self.table
+        shown = [column.name for column in table.columns]
+        return ViewState(
+            filter="" if table.row_filter is None else table.row_filter.text,
+            sort=None if table.sort is None else table.sort.column.name,
+            descending=table.sort is not None and table.sort.descending,
+            columns=None if len(shown) == len(self.view.columns) else shown,
+            row=-1 if table.row is None else table.row,
+            marks=self.marks.kept(),
+        )
+
+    def target_of(self, scope: Scope) -> DOMNode:
+        """Give the table for what is done in a table, else the screen."""
+        return self.table if scope == "table" else self
 
     def follow(self, operator: int) -> None:
         """Move to a row that speaks of the operator, unless the cursor stands on one already."""
@@ -155,7 +179,7 @@ class ViewScreen(ActionScreen[None]):
     def _open_row(self, message: FrameTable.RowOpened) -> None:
         place = self.view.leads_to(message.row)
         if place is None:
-            self.app.push_screen(TextScreen(self.view.describe(message.row)))
+            self.app.push_screen(TextScreen(self._described(message.row)))
         else:
             self.post_message(self.Followed(place))
 
@@ -174,9 +198,17 @@ class ViewScreen(ActionScreen[None]):
         self.query_one("#status", Static).update(self._status(), layout=False)
 
     def _update_detail(self, row: int | None) -> None:
-        content = DetailText().sentence(self.view.when_empty).content() if row is None else self.view.describe(row)
+        content = DetailText().sentence(self.view.when_empty).content() if row is None else self._described(row)
         self.query_one("#detail-text", Static).update(content)
         self.query_one("#detail").scroll_home(animate=False)
+
+    def _described(self, row: int) -> Content:
+        text, note = self.view.describe(row), self.marks.note(row)
+        return Content("\n").join([DetailText().field("note", note).content(), text]) if note else text
+
+    @on(RowActions.Marked)
+    def _show_note(self) -> None:
+        self._update_detail(self.table.row)
 
     def _status(self) -> str:
         if self._filter_problem:
@@ -194,7 +226,7 @@ class ViewScreen(ActionScreen[None]):
 
     def _filter_example(self) -> str:
         columns = {column.kind: column.short or column.name for column in reversed(self.view.columns)}
-        examples = ["any text", *self.view.words]
+        examples = ["any text", *self._words]
         if "text" in columns:
             examples.append(f"{columns['text']}:text")
         if "number" in columns:
@@ -219,14 +251,19 @@ class ViewScreen(ActionScreen[None]):
         self.table.focus()
 
     def _apply_filter(self, text: str) -> None:
+        row_filter = self._understood(text)
+        if self._filter_problem:
+            self._update_status()
+        else:
+            self.table.reorder(row_filter, self.table.sort)
+
+    def _understood(self, text: str) -> RowFilter | None:
         self._filter_problem = ""
         try:
-            row_filter = parse_filter(text, self.view.columns, self.view.words)
+            return parse_filter(text, self.view.columns, self._words)
         except FilterError as error:
             self._filter_problem = str(error)
-            self._update_status()
-            return
-        self.table.reorder(row_filter, self.table.sort)
+            return None
 
     def _clear_filter(self, row: int | None = None) -> None:
         filter_input = self.query_one("#filter", Input)
@@ -301,45 +338,6 @@ class ViewScreen(ActionScreen[None]):
     def _show_columns(self, names: frozenset[str] | None) -> None:
         if names is not None:
             self.table.show_columns([column for column in self.view.columns if column.name in names])
-
-    def action_yank_cell(self) -> None:
-        """Copy the cell at the cursor, uncut."""
-        if self.table.row is not None:
-            column = self.table.columns[self.table.cursor_column]
-            self._yank(column.write(self.view.frame[column.name].iloc[self.table.row]), column.title)
-
-    def action_yank_row(self) -> None:
-        """Copy every column of the row at the cursor, exact values."""
-        if self.table.row is not None:
-            values = self.view.frame.iloc[self.table.row].items()
-            self._yank("\n".join(f"{name}: {value}" for name, value in values), "row")
-
-    def _yank(self, text: str, what: str) -> None:
-        safe = "\n".join(printable(line) for line in text.split("\n"))
-        try:
-            path = write_clipboard_file(safe)
-        except ProfkitError as error:
-            self.notify(printable(f"{error.message}: {error.hint}"), severity="error", markup=False)
-            return
-        sequence = osc52(safe, inside_tmux="TMUX" in os.environ)
-        if sequence is not None:
-            self.post_message(self.Yanked(sequence))
-        sent = "sent to the terminal's clipboard and " if sequence is not None else "too long for the clipboard, "
-        self.notify(printable(f"{what}: {sent}written to {path}"), markup=False)
-
-    def action_export(self, form: str) -> None:
-        """Write the rows shown to a file."""
-        self._export(Path.cwd(), form)
-
-    @work(thread=True, group="export")
-    def _export(self, directory: Path, form: str) -> None:
-        order = self.table.order
-        try:
-            path = export(self.view.frame, order, directory, self.view.name, form)
-        except ProfkitError as error:
-            self.notify(printable(f"{error.message}: {error.hint}"), severity="error", markup=False)
-            return
-        self.notify(printable(f"{count(len(order))} rows written to {path}"), markup=False)
 
     def action_back(self) -> None:
         """Clear the filter; without one, return to the view one came from."""

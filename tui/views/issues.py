@@ -8,6 +8,7 @@ import numpy as np
 from textual.content import Content
 
 from profkit.session import Session
+from profkit.tui.code_place import CodePlace
 from profkit.tui.detail_text import DetailText
 from profkit.tui.links import no_link
 from profkit.tui.row_filter import FilterWord
@@ -40,6 +41,7 @@ def issues_view(session: Session) -> View:
         describe=lambda row: _describe(issues.iloc[row]),
         leads_to=lambda row: None,
         when_empty="Nothing was repaired, lost or refused while reading.",
+        code=lambda row: CodePlace.of_file(issues["source"].iloc[row], issues["where"].iloc[row]),
         words={"error": _with_severity("error"), "loss": _with_severity("data_loss"), "info": _with_severity("info")},
     )
 

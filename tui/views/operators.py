@@ -10,6 +10,7 @@ from textual.content import Content
 
 from profkit.report.quantities import count, duration, number, ratio
 from profkit.session import Session
+from profkit.tui.code_place import CodePlace
 from profkit.tui.detail_text import DetailText
 from profkit.tui.links import Link, link_by_module, link_findings, link_to_itself
 from profkit.tui.row_filter import FilterWord, Mask
@@ -63,6 +64,7 @@ def operators_view(session: Session) -> View:
         leads_to=lambda row: None,
         when_empty="No operators: no timing was given, or none could be read (see 5 and 6).",
         words=FILTER_WORDS,
+        code=details.code,
         sort=Sort(_IMPACT, descending=True),
         note=_step_times(session.steps),
     )
@@ -121,6 +123,11 @@ class _OperatorDetails:
         self._add_parity(text, operator)
         self._add_overflow(text, operator)
         return text.content()
+
+    def code(self, operator: int) -> CodePlace | None:
+        """Give the line of the user's code that a dump of the operator's module tells."""
+        told = self._session.overflow["code"].iloc[self._overflow.rows(operator)].dropna()
+        return CodePlace.parse(told.iloc[0]) if len(told) else None
 
     def _add_findings(self, text: DetailText, operator: int) -> None:
         rows = self._findings.rows(operator)

@@ -10,6 +10,7 @@ from textual.content import Content
 
 from profkit.report.quantities import count, number
 from profkit.session import Session
+from profkit.tui.code_place import CodePlace
 from profkit.tui.detail_text import DetailText
 from profkit.tui.links import link_by_module
 from profkit.tui.row_filter import FilterWord, Mask
@@ -57,6 +58,7 @@ def overflow_view(session: Session) -> View:
         describe=lambda row: _describe(overflow.iloc[row]),
         leads_to=lambda row: place_of_operator(link, row),
         when_empty="No NaN, Inf or saturated value was found, or no dump was given (see 5).",
+        code=lambda row: CodePlace.parse(overflow["code"].iloc[row]),
         words={str(role): _with_role(str(role)) for role in OVERFLOW},
     )
 

@@ -7,6 +7,7 @@ from textual.content import Content
 
 from profkit.report.quantities import count
 from profkit.session import Session
+from profkit.tui.code_place import CodePlace
 from profkit.tui.detail_text import DetailText
 from profkit.tui.links import no_link
 from profkit.tui.verdicts import SEVERITY
@@ -44,6 +45,7 @@ def sources_view(session: Session) -> View:
         leads_to=lambda row: None,
         when_empty=" ".join(["No sources are known.", *session.not_judged]),
         note=not_judged,
+        code=lambda row: CodePlace.of_file(sources["path"].iloc[row]),
     )
 
 

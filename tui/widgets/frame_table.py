@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -58,6 +58,7 @@ class FrameTable(ScrollView, can_focus=True):
         flagged: Which rows are worth a stop.
         when_empty: What to say in a table without rows.
         sort: How the rows are sorted at first.
+        glyph: Gives the sign before a row of the frame, one cell wide; empty for none.
         depth: Levels above each row, for a tree in the order of a walk: what lies below a row can be folded away as
             long as the rows are neither sorted nor filtered.
     """
@@ -106,6 +107,7 @@ class FrameTable(ScrollView, can_focus=True):
         flagged: Mask,
         when_empty: str,
         sort: Sort | None = None,
+        glyph: Callable[[int], str] = lambda row: "",
         depth: npt.NDArray[np.int64] | None = None,
     ) -> None:
         super().__init__()
@@ -116,6 +118,7 @@ class FrameTable(ScrollView, can_focus=True):
         self.cursor_place = 0
         self.cursor_column = 0
         self._flagged = flagged
+        self._glyph = glyph
         self._depth = depth
         self._folded = np.zeros(len(frame), dtype=np.bool_)
         self._when_empty = when_empty
@@ -291,7 +294,11 @@ class FrameTable(ScrollView, can_focus=True):
 
     def move_to_flagged(self, direction: int) -> bool:
         """Move the cursor to the next (1) or previous (-1) flagged row; False if there is none."""
-        places = np.flatnonzero(self._flagged[self.order])
+        return self.move_to_one_of(self._flagged, direction)
+
+    def move_to_one_of(self, rows: Mask, direction: int) -> bool:
+        """Move the cursor to the next (1) or previous (-1) one of some rows; False if there is none."""
+        places = np.flatnonzero(rows[self.order])
         ahead = places[places > self.cursor_place] if direction > 0 else places[places < self.cursor_place][::-1]
         if len(ahead):
             self._move_cursor(int(ahead[0]))
@@ -338,7 +345,8 @@ class FrameTable(ScrollView, can_focus=True):
 
     def _row(self, place: int) -> Strip:
         is_cursor = place == self.cursor_place
-        segments = [Segment(fitted(_CURSOR_MARK if is_cursor else "", GUTTER), _PLAIN)]
+        gutter = (_CURSOR_MARK if is_cursor else " ") + self._glyph(int(self.order[place]))
+        segments = [Segment(fitted(gutter, GUTTER), _PLAIN)]
         for placed in self.placed:
             cell = self._pages.cell(place, placed.column, placed.width)
             style = self._style(cell.tone) if cell.tone else _PLAIN
