@@ -17,6 +17,34 @@ SCHEMA_VERSION = 7
 
 PHASES = ("forward", "backward", "recompute", "optimizer")
 
+OP_CLASSES = (
+    "conv",
+    "matmul",
+    "attention",
+    "norm",
+    "softmax",
+    "gelu",
+    "activation",
+    "pool",
+    "embedding",
+    "dropout",
+    "loss",
+    "elementwise",
+    "reduce",
+    "sort",
+    "linalg",
+    "resize",
+    "copy",
+    "view",
+    "rnn",
+    "optimizer",
+    "random",
+    "fill",
+    "communication",
+    "other",
+)
+"""Every class word; an operator that no fact covers has none (NA)."""
+
 CLASS_SOURCES = ("table", "rule", "launcher", "hint", "unknown")
 """Where a class of work comes from: a fact of the vocabulary, a rule on the words of the name, the operator that
 launched the kernel, a hint of the user; unknown where there is no class."""

@@ -22,6 +22,7 @@ from profkit.correlate import (
     shares_of_like_work,
     slow_findings,
 )
+from profkit.correlate.hint_notes import hint_notes
 from profkit.correlate.identity import identify
 from profkit.diseases import disease_findings
 from profkit.errors import ImportIssue, ProfkitError, Severity
@@ -29,6 +30,7 @@ from profkit.findings import overflow_findings, parity_findings, rank_findings
 from profkit.frame_spec import concatenate
 from profkit.kernel_counters import load_counters
 from profkit.overflow import hunt_run
+from profkit.parsers.alignment_hints import NO_HINTS, AlignmentHints, read_alignment_hints
 from profkit.progress import Progress, silent
 from profkit.run import Run, load
 from profkit.schema import ALIGNMENT, COUNTERS, OVERFLOW, PARITY, SESSION_STEPS
@@ -44,17 +46,20 @@ class Inputs:
         ref: The reference run, usually PyTorch's; None to look at one run alone.
         run: The run to be judged.
         ref_dumps, run_dumps: Further places with tensors of either side.
+        hints: File of what the user knows about the two runs; see profkit.parsers.alignment_hints.
     """
 
     run: Path
     ref: Path | None = None
     ref_dumps: Sequence[Path] = field(default=())
     run_dumps: Sequence[Path] = field(default=())
+    hints: Path | None = None
 
     def by_role(self) -> dict[str, str]:
         """Give the paths by the role they play, as a session keeps them."""
         roles = {"ref": [self.ref] if self.ref else [], "run": [self.run]}
         roles |= {"ref dump": list(self.ref_dumps), "run dump": list(self.run_dumps)}
+        roles |= {"hints": [self.hints] if self.hints else []}
         return {role: ", ".join(map(str, paths)) for role, paths in roles.items() if paths}
 
 
@@ -72,19 +77,23 @@ def triage(
     Raises:
         ProfkitError: An input cannot be read, or the inputs hold nothing that can be judged.
     """
-    run = _load_side(inputs.run, inputs.run_dumps, cache, rank, progress)
-    ref = _load_side(inputs.ref, inputs.ref_dumps, cache, rank, progress) if inputs.ref else None
+    hints = read_alignment_hints(inputs.hints) if inputs.hints else NO_HINTS
+    run = _load_side(inputs.run, inputs.run_dumps, hints, cache, rank, progress)
+    ref = _load_side(inputs.ref, inputs.ref_dumps, hints, cache, rank, progress) if inputs.ref else None
     if run.ops.empty and run.tensors.empty:
         raise ProfkitError(f"{inputs.run} holds neither operators nor tensors", "`profkit inspect` tells what it holds")
-    return judge(ref, run, inputs, progress)
+    return judge(ref, run, inputs, progress, hints=hints)
 
 
-def judge(ref: Run | None, run: Run, inputs: Inputs, progress: Progress = silent) -> Session:
+def judge(
+    ref: Run | None, run: Run, inputs: Inputs, progress: Progress = silent, *, hints: AlignmentHints = NO_HINTS
+) -> Session:
     """Make the session of two runs that are loaded and identified."""
     not_judged: list[str] = []
     counters, counter_issues = _counters(run, not_judged, progress)
     progress("aligning", run.path.name, None)
-    alignment = _alignment(ref, run, not_judged, progress)
+    alignment = _alignment(ref, run, hints, not_judged, progress)
+    not_judged += _unused_hints(hints, ref, run, alignment)
     parity = _parity(ref, run, not_judged, progress)
     overflow = _overflow(run, not_judged, progress)
     units = judged_units(alignment, ref, run) if ref is not None and not alignment.empty else None
@@ -142,15 +151,24 @@ def _side_words(ref: Run | None, run: Run) -> tuple[str, str]:
     return words.get(ref.framework, "ref"), words.get(run.framework, "run")
 
 
-def _load_side(path: Path, dumps: Sequence[Path], cache: Cache | None, rank: int | None, progress: Progress) -> Run:
+def _load_side(
+    path: Path,
+    dumps: Sequence[Path],
+    hints: AlignmentHints,
+    cache: Cache | None,
+    rank: int | None,
+    progress: Progress,
+) -> Run:
     side = load(path, cache=cache, rank=rank, progress=progress)
     for dump in dumps:
         side = side.with_tensors_of(load(dump, cache=cache, progress=progress))
     progress("identifying", path.name, None)
-    return identify(side)
+    return identify(side, hints.classes)
 
 
-def _alignment(ref: Run | None, run: Run, not_judged: list[str], progress: Progress) -> pd.DataFrame:
+def _alignment(
+    ref: Run | None, run: Run, hints: AlignmentHints, not_judged: list[str], progress: Progress
+) -> pd.DataFrame:
     if ref is None:
         not_judged.append("nothing was aligned and nothing compared: no reference run was given")
         return ALIGNMENT.empty()
@@ -158,7 +176,14 @@ def _alignment(ref: Run | None, run: Run, not_judged: list[str], progress: Progr
     if without:
         not_judged.append(f"time was not compared: {' and '.join(without)} holds no operators")
         return ALIGNMENT.empty()
-    return align(ref, run, progress=progress)
+    return align(ref, run, hints=hints, progress=progress)
+
+
+def _unused_hints(hints: AlignmentHints, ref: Run | None, run: Run, alignment: pd.DataFrame) -> list[str]:
+    if ref is not None and not alignment.empty:
+        return hint_notes(hints, ref, run, alignment)
+    unused = [name for name in ("modules", "pairs") if getattr(hints, name)]
+    return [f"hints [{name}] were not used: no two runs were aligned" for name in unused]
 
 
 def _is_one_network(alignment: pd.DataFrame, not_judged: list[str]) -> bool:

@@ -197,3 +197,12 @@ def reads_inputs(*, inputs: bool = True, output: bool = True) -> Callable[[_Comm
 
 INPUT = Input()
 """A path that profkit itself checks, so that its errors name the next step; `-` is standard input."""
+
+HINTS = click.option(
+    "--map",
+    "hints_file",
+    type=INPUT,
+    metavar="FILE",
+    help="Hints (TOML): renamed modules, classes of operators, pairs of executions; they win over everything.",
+)
+"""What the user knows about two runs; see profkit.parsers.alignment_hints."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from profkit.cli.invocation import INPUT, Invocation, reads_inputs
+from profkit.cli.invocation import HINTS, INPUT, Invocation, reads_inputs
 from profkit.errors import ProfkitError
 from profkit.report.formats import format_of
 from profkit.report.triage_report import headline, html_report, markdown_report, text_report
@@ -28,6 +28,7 @@ from profkit.triage import Inputs, triage
     help="Which table csv, json and parquet hold: the findings, the difference of the two steps part by part, or the "
     "operators of both sides.",
 )
+@HINTS
 @click.option("--force", is_flag=True, help="Replace a session that -o names.")
 @click.option("--top", type=click.IntRange(min=1), help="Show only the first findings.")
 @reads_inputs()
@@ -38,6 +39,7 @@ def command(
     run: Path | None,
     ref_dumps: tuple[Path, ...],
     run_dumps: tuple[Path, ...],
+    hints_file: Path | None,
     show: str,
     force: bool,
     top: int | None,
@@ -56,11 +58,13 @@ def command(
     profkit triage session/ --format markdown
     """
     if run is None and is_session(ref):
+        if hints_file is not None:
+            raise ProfkitError("--map needs the runs themselves, and a session was given", "name REF and RUN")
         session = Session.load(ref)
     else:
         if run is None and ref_dumps:
             raise ProfkitError("--ref-dump needs a reference, and only one path was given", "name REF and RUN")
-        inputs = Inputs(run=run or ref, ref=ref if run else None, ref_dumps=ref_dumps, run_dumps=run_dumps)
+        inputs = Inputs(run or ref, ref if run else None, ref_dumps, run_dumps, hints_file)
         with invocation.progress() as progress:
             session = triage(inputs, cache=invocation.cache, rank=invocation.rank, progress=progress)
     give_session(session, invocation, force=force, top=top, show=show)

@@ -4,35 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import pandas as pd
 
+from profkit.correlate.aligner import Aligner
 from profkit.correlate.cross_framework import FrameworkAligner
-from profkit.correlate.executions import StepPair, has_device_rows, paired_steps, working_rows
-from profkit.correlate.module_names import with_attribute_paths
-from profkit.correlate.placement import CONFIDENCE, NOT_PAIRED, Placement, Rows, StepRows
+from profkit.correlate.executions import has_device_rows, paired_steps, working_rows
+from profkit.correlate.hint_labels import HintedRows
+from profkit.correlate.hinted_alignment import HintedAligner
+from profkit.correlate.module_names import attribute_paths, with_attribute_paths
+from profkit.correlate.placement import CONFIDENCE, NOT_PAIRED, Placement, Rows
 from profkit.correlate.same_framework import SequenceAligner
+from profkit.parsers.alignment_hints import NO_HINTS, AlignmentHints
 from profkit.progress import Progress, silent
 from profkit.run import Run
 from profkit.schema import ALIGNMENT
-
-
-class Aligner(Protocol):
-    """Aligns one pair of steps; left is PyTorch or the reference, right MindSpore or the run."""
-
-    def rows(self, pair: StepPair) -> StepRows:
-        """Give the rows of one pair of steps."""
-
-    def sequence(self, rows: StepRows) -> tuple[Hashable, Hashable]:
-        """Give what pairs of steps share that align alike, of the left and of the right side."""
-
-    def align(self, rows: StepRows) -> tuple[Placement, Placement, int]:
-        """Place the rows of both sides, in the order they are given; units are numbered from 0 to below the int.
-
-        Steps of one left sequence have the same units.
-        """
 
 
 @dataclass(frozen=True)
@@ -54,31 +41,51 @@ class _Placed:
     reason: Sequence[str]
 
 
-def align(ref: Run, run: Run, *, progress: Progress = silent) -> pd.DataFrame:
+def align(ref: Run, run: Run, *, hints: AlignmentHints = NO_HINTS, progress: Progress = silent) -> pd.DataFrame:
     """Align the operators of two identified runs, step by step.
 
     Args:
         ref: The reference run.
         run: The run to be judged.
+        hints: What the user knows: pairs and renamed modules win over everything. Classes are a matter of
+            `identity.identify`.
         progress: Told which step is aligned; may raise CancelledError.
 
     Returns:
         Frame of schema.ALIGNMENT. One row an execution: a device kernel or, of a run without a device, an outermost
         host operator. `unit` names the same work in all steps, `group` the same work in one step. Sides are pt and ms
-        across frameworks, ref and run within one. Modules have their attribute paths where those are known for sure.
+        across frameworks, ref and run within one. Modules have their attribute paths where those are known for sure,
+        and the reference's names where they were renamed.
     """
+    sides, aligner = _sides_and_aligner(ref, run)
+    alignment = _aligned(sides, aligner, progress)
+    # A hint may use the names that an alignment shows, and these are known only once there is one.
+    names = attribute_paths(alignment, ref, run)
+    if hints.modules or hints.pairs:
+        hinted = HintedRows(hints, (sides[0].ops, sides[1].ops), left_is_ref=sides[0].ops is ref.ops, names=names)
+        alignment = _aligned(sides, HintedAligner(aligner, hinted), progress, hinted)
+    return with_attribute_paths(alignment, names)
+
+
+def _aligned(
+    sides: tuple[_Side, _Side], aligner: Aligner, progress: Progress, hinted: HintedRows | None = None
+) -> pd.DataFrame:
+    placed = _all_steps(aligner, sides, progress)
+    frames = [_frame(side, placed[at]) for at, side in enumerate(sides)]
+    if hinted is not None:
+        frames = [frame.assign(module=hinted.in_words_of_ref(frame["module"], at)) for at, frame in enumerate(frames)]
+    return _filled(pd.concat(frames, ignore_index=True))
+
+
+def _sides_and_aligner(ref: Run, run: Run) -> tuple[tuple[_Side, _Side], Aligner]:
     if {ref.framework, run.framework} == {"pytorch", "mindspore"}:
         torch, mindspore = (ref, run) if ref.framework == "pytorch" else (run, ref)
         levels = (_level(torch.ops), _level(mindspore.ops))
         sides = (_Side("pt", torch.ops, levels[0]), _Side("ms", mindspore.ops, levels[1]))
-        aligner: Aligner = FrameworkAligner(torch.ops, mindspore.ops, levels)
-    else:
-        level = "device" if _level(ref.ops) == _level(run.ops) == "device" else "host"
-        sides = (_Side("ref", ref.ops, level), _Side("run", run.ops, level))
-        aligner = SequenceAligner(ref.ops, run.ops, level)
-    placed = _all_steps(aligner, sides, progress)
-    alignment = _filled(pd.concat([_frame(side, placed[at]) for at, side in enumerate(sides)], ignore_index=True))
-    return with_attribute_paths(alignment, ref, run)
+        return sides, FrameworkAligner(torch.ops, mindspore.ops, levels)
+    level = "device" if _level(ref.ops) == _level(run.ops) == "device" else "host"
+    sides = (_Side("ref", ref.ops, level), _Side("run", run.ops, level))
+    return sides, SequenceAligner(ref.ops, run.ops, level)
 
 
 def _level(ops: pd.DataFrame) -> str:

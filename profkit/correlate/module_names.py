@@ -19,9 +19,8 @@ from profkit.run import Run
 from profkit.schema import ALIGNMENT
 
 
-def with_attribute_paths(alignment: pd.DataFrame, ref: Run, run: Run) -> pd.DataFrame:
-    """Give an alignment with its modules named as the source code names them, where `attribute_paths` knows how."""
-    names = attribute_paths(alignment, ref, run)
+def with_attribute_paths(alignment: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
+    """Give an alignment with its modules named as the source code names them; `names` as `attribute_paths` gives."""
     if not names:
         return alignment
     module = alignment["module"].astype(object).map(lambda path: names.get(path, path), na_action="ignore")

@@ -21,6 +21,8 @@ SAME_PARAMETER = "updates the parameter of the same number and size"
 WHOLE_UPDATE = "parameter updates as a whole"
 REPLACED = "stands in the same place instead"
 COPIED_FOR = "copies what this work takes or made: the other side does not record such a copy"
+HINTED_PAIR = "the user says that these do the same work"
+HINTED_MODULE = "in the module that the user names"
 NO_KERNEL = "runs no kernel"
 NO_COUNTERPART = "no counterpart found"
 PARAMETER_GRADIENT = "stores a parameter's gradient, which the other side does not record"
@@ -29,6 +31,8 @@ NO_PHASE = "phase not known"
 NO_LAUNCH = "not known which operator launched it"
 
 CONFIDENCE = {
+    HINTED_PAIR: 1.0,
+    HINTED_MODULE: 0.9,
     SHAPES_AGREE: 0.95,
     SAME_PLACE: 0.85,
     SAME_PARAMETER: 0.9,

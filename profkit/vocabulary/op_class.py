@@ -16,36 +16,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from profkit.schema import CLASS_SOURCES
+from profkit.schema import CLASS_SOURCES, OP_CLASSES
 from profkit.vocabulary.tables import read_table
-
-OP_CLASSES = (
-    "conv",
-    "matmul",
-    "attention",
-    "norm",
-    "softmax",
-    "gelu",
-    "activation",
-    "pool",
-    "embedding",
-    "dropout",
-    "loss",
-    "elementwise",
-    "reduce",
-    "sort",
-    "linalg",
-    "resize",
-    "copy",
-    "view",
-    "rnn",
-    "optimizer",
-    "random",
-    "fill",
-    "communication",
-    "other",
-)
-"""Every class word; an operator that no fact covers has none (NA)."""
 
 TABLE, RULE, LAUNCHER, HINT, UNKNOWN = CLASS_SOURCES
 

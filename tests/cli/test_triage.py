@@ -104,3 +104,34 @@ def test_a_run_against_itself_has_no_finding(profkit: Command, samples: Path) ->
     for run in ("mindspore_slow/pynative", "mindspore_clean/graph", "pytorch"):
         path = samples / "vit" / run
         assert findings_of(profkit("triage", path, path, "--format", "json")) == []
+
+
+def test_hints_are_obeyed_and_those_about_nothing_told(profkit: Command, samples: Path, tmp_path: Path) -> None:
+    hints = tmp_path / "hints.toml"
+    hints.write_text('[classes]\n"aten::gelu" = "norm"\n"NoSuch" = "conv"\n')
+    vit = samples / "vit"
+    runs = (vit / "pytorch" / "profile", vit / "mindspore_clean" / "pynative")
+    aligned = profkit("align", *runs, "--map", hints, "--format", "json")
+    assert aligned.returncode == 0, aligned.stderr
+    rows = [row for row in json.loads(aligned.stdout) if row["name"] == "aten::gelu"]
+    assert rows
+    assert {(row["op_class"], row["class_source"]) for row in rows} == {("norm", "hint")}
+    assert "'NoSuch' = 'conv' matches nothing" in aligned.stderr
+    report = profkit("triage", *runs, "--map", hints)
+    assert report.returncode == 0, report.stderr
+    assert "'NoSuch' = 'conv' matches nothing" in report.stdout
+
+
+@pytest.mark.parametrize("command", ["align", "triage"])
+def test_bad_hints_are_one_line_and_exit_code_2(profkit: Command, samples: Path, tmp_path: Path, command: str) -> None:
+    hints = tmp_path / "hints.toml"
+    hints.write_text('[classes]\n"Gelu\\u001b[31m" = "nonsense\\u001b[0m"\n')
+    vit = samples / "vit"
+    done = profkit(command, vit / "pytorch" / "profile", vit / "mindspore_clean" / "pynative", "--map", hints)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "\x1b" not in done.stderr
+    said = done.stderr.strip().splitlines()
+    assert len(said) == 2
+    assert "nonsense" in said[0]
+    assert "is none of conv, matmul" in said[0]
