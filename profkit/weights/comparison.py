@@ -22,6 +22,7 @@ from profkit.schema import PARITY
 from profkit.weights.conversion import MappedWords, fitted_to, mapped_words
 from profkit.weights.description import describe_checkpoint
 from profkit.weights.matching import make_map
+from profkit.weights.neutral_values import with_values_looked_at
 from profkit.weights.operations import shape_after
 from profkit.weights.rules import Rules
 from profkit.weights.shape_fit import text
@@ -95,7 +96,7 @@ def compare_weights(
     sides = [side if isinstance(side, Checkpoint) else read_checkpoint(side) for side in (a, b)]
     left, right = sides
     made = make_map(describe_checkpoint(left), describe_checkpoint(right), rules) if weight_map is None else weight_map
-    made = _with_the_rest_of(fitted_to(made, left), right)
+    made = with_values_looked_at(_with_the_rest_of(fitted_to(made, left), right), left, right)
     paired_by = [_paired_by(row, weight_map) for row in made.rows]
     if shapes_only:
         parity = judged([_by_shape(row, left, right) for row in made.rows], paired_by)

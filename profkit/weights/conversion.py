@@ -13,6 +13,7 @@ from profkit.parsers.checkpoint.number_formats import StoredWords
 from profkit.parsers.checkpoint.whole_checkpoint import Checkpoint, CheckpointTensor, read_checkpoint
 from profkit.progress import Progress, silent
 from profkit.weights.mindspore_writer import write_mindspore_checkpoint
+from profkit.weights.neutral_values import element_words, with_values_looked_at
 from profkit.weights.operations import Operation, apply_operations, shape_after
 from profkit.weights.outgoing import OutgoingTensor
 from profkit.weights.rules import read_rules
@@ -70,7 +71,7 @@ def convert(
     out = Path(out)
     if out.suffix.lower() not in SUFFIXES:
         raise ProfkitError(f"{out} has no suffix of a checkpoint", f"write one of {' '.join(SUFFIXES)}")
-    carried_out = fitted_to(weight_map, checkpoint)
+    carried_out = with_values_looked_at(fitted_to(weight_map, checkpoint), checkpoint)
     left_open = [
         row for row in carried_out.rows if row.status in UNSETTLED and not (assumed and row.status == "assumed")
     ]
@@ -148,13 +149,13 @@ def _unnamed(rows: Sequence[MapRow], used: set[str], checkpoint: Checkpoint) -> 
         if name in used:
             continue
         same = mapped.get(one.place) if one.place is not None else None
-        why = rules.needs_no_partner(checkpoint.framework, name, set())
+        rule = rules.needs_no_partner(checkpoint.framework, name)
         target, tied_to = None, None
         if same is not None:
             status, reason = TIED, f"the same elements as {same.sources[0]}"
             target, tied_to = same.target, same.sources[0]
-        elif why:
-            status, reason = NOT_NEEDED, why
+        elif rule is not None:
+            status, reason = NOT_NEEDED, rule.reason
         else:
             status, reason = SOURCE_ONLY, "the map does not name it"
         row = MapRow((name,), target, status, reason, (), one.shape, None, one.dtype, None, tied_to)
@@ -211,14 +212,6 @@ def _same_bits(a: StoredWords, b: StoredWords) -> bool:
     if unsigned is None or x.dtype.byteorder != y.dtype.byteorder:
         return x.astype(x.dtype.newbyteorder("<")).tobytes() == y.astype(y.dtype.newbyteorder("<")).tobytes()
     return bool(np.array_equal(x.view(unsigned), y.view(unsigned)))
-
-
-def element_words(tensor: CheckpointTensor) -> StoredWords:
-    """Open a tensor with one word an element: the two halves of complex32 as one of 32 bits."""
-    words, dtype = tensor.open()
-    if words.ndim == len(tensor.shape) + 1:
-        words = np.ascontiguousarray(words.astype("<u2", copy=False)).view("<u4")[..., 0]
-    return StoredWords(words, dtype)
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ class _WrittenRow(msgspec.Struct, omit_defaults=True):
     source_dtype: str | None = None
     target_dtype: str | None = None
     tied_to: str | None = None
+    as_long_as: float | None = None
 
 
 class _Written(msgspec.Struct):
@@ -69,6 +70,7 @@ def write_map(path: Path | str, weight_map: WeightMap) -> None:
             row.source_dtype,
             row.target_dtype,
             row.tied_to,
+            row.as_long_as,
         )
         for row in weight_map.rows
     )
@@ -172,6 +174,7 @@ def _row(row: _WrittenRow, path: Path) -> MapRow:
         row.source_dtype,
         row.target_dtype,
         row.tied_to,
+        row.as_long_as,
     )
 
 

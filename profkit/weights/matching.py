@@ -16,6 +16,7 @@ from profkit.weights.description import NetDescription, ParameterDescription
 from profkit.weights.operations import Operation, parse_operation, shape_after
 from profkit.weights.rules import Rules, Split, Sum, read_rules
 from profkit.weights.shape_fit import Fit, fit, text
+from profkit.weights.square_matrices import without_doubtful_squares
 from profkit.weights.weight_map import (
     AMBIGUOUS,
     ASSUMED,
@@ -59,7 +60,7 @@ def make_map(source: NetDescription, target: NetDescription, rules: Rules | None
     matching.sums()
     matching.tied()
     matching.by_order()
-    rows = _without_doubtful_squares(matching.rows(), {one.name: one for one in source.parameters})
+    rows = without_doubtful_squares(matching.rows(), {one.name: one for one in source.parameters})
     label = source.source or source.framework, target.source or target.framework
     return WeightMap(tuple(rows), *label, source.framework, target.framework, rules.version)
 
@@ -81,6 +82,7 @@ class _Matching:
         self._by_target: dict[str, MapRow] = {}
         self._by_source: dict[str, MapRow] = {}
         self._doubts: dict[tuple[str, str], str] = {}
+        self._leaves: list[dict[str, set[str]]] = [{}, {}]
 
     def by_user(self) -> None:
         """Take the names and operations of the user's rules.
@@ -324,6 +326,7 @@ class _Matching:
     def rows(self) -> Iterator[MapRow]:
         """Give all rows in the order of the source; what only the target has follows its predecessor there."""
         layers = self._layers_of_modules()
+        self._leaves = [self._leaves_of_modules(ones) for ones in (self._all_sources, self._all_targets)]
         following = self._rows_behind(layers)
         yield from following.pop("", [])
         by_first: dict[str, list[MapRow]] = {}
@@ -359,26 +362,36 @@ class _Matching:
                 layers.setdefault(module, set()).add(one.layer_class)
         return layers
 
+    def _leaves_of_modules(self, ones: Mapping[str, ParameterDescription]) -> dict[str, set[str]]:
+        """Give the last parts of names of each module, both in PyTorch's words."""
+        leaves: dict[str, set[str]] = {}
+        for name in ones:
+            module, _, leaf = self._rules.canonical(name).rpartition(".")
+            leaves.setdefault(module, set()).add(leaf)
+        return leaves
+
     def _unpaired_source(self, one: ParameterDescription, layers: Mapping[str, set[str]]) -> MapRow:
-        status, reason = self._why_alone(self._source, "source", one, layers)
-        return MapRow((one.name,), None, status, reason, (), one.shape, None, one.dtype)
+        status, reason, value = self._why_alone(self._source, "source", one, layers)
+        return MapRow((one.name,), None, status, reason, (), one.shape, None, one.dtype, as_long_as=value)
 
     def _unpaired_target(self, there: ParameterDescription, layers: Mapping[str, set[str]]) -> MapRow:
-        status, reason = self._why_alone(self._target, "target", there, layers)
-        return MapRow((), there.name, status, reason, (), None, there.shape, None, there.dtype)
+        status, reason, value = self._why_alone(self._target, "target", there, layers)
+        return MapRow((), there.name, status, reason, (), None, there.shape, None, there.dtype, as_long_as=value)
 
     def _why_alone(
         self, net: NetDescription, side: str, one: ParameterDescription, layers: Mapping[str, set[str]]
-    ) -> tuple[str, str]:
-        known = layers.get(self._rules.canonical(one.name).rpartition(".")[0], set())
-        not_needed = self._rules.needs_no_partner(net.framework, one.name, known)
+    ) -> tuple[str, str, float | None]:
+        module = self._rules.canonical(one.name).rpartition(".")[0]
+        there = self._leaves[1 if side == "source" else 0].get(module, set())
+        not_needed = self._rules.needs_no_partner(net.framework, one.name, layers.get(module, set()), there)
         if not_needed is not None:
-            return NOT_NEEDED, not_needed
+            return NOT_NEEDED, not_needed.reason, not_needed.value
         doubt = self._doubts.get((side, one.name))
         if doubt:
-            return AMBIGUOUS, f"{doubt}: which belong together cannot be told"
+            return AMBIGUOUS, f"{doubt}: which belong together cannot be told", None
         other = "target" if side == "source" else "source"
-        return (SOURCE_ONLY if side == "source" else TARGET_ONLY), f"the {other} has no such name, shape and place"
+        status = SOURCE_ONLY if side == "source" else TARGET_ONLY
+        return status, f"the {other} has no such name, shape and place", None
 
 
 def _is_second_place(net: NetDescription, one: ParameterDescription) -> bool:
@@ -426,51 +439,3 @@ def _makes(whole: ParameterDescription, parts: Sequence[ParameterDescription], a
     if len(shapes) != 1 or shape is None or whole.shape is None or axis >= len(shape):
         return False
     return whole.shape == (*shape[:axis], shape[axis] * len(parts), *shape[axis + 1 :])
-
-
-def _without_doubtful_squares(rows: Iterator[MapRow], sources: Mapping[str, ParameterDescription]) -> list[MapRow]:
-    """Leave square matrices open where all others like them are transposed: their shapes do not show it."""
-    listed = list(rows)
-    transposed: Counter[bool] = Counter()
-    plain: Counter[bool] = Counter()
-
-    def has_bias(row: MapRow) -> bool:
-        return f"{row.sources[0].rpartition('.')[0]}.bias" in sources
-
-    def is_matrix(row: MapRow) -> bool:
-        shape = row.source_shape
-        return row.status == MAPPED and shape is not None and len(shape) == 2 and len(row.sources) == 1
-
-    for row in filter(is_matrix, listed):
-        if row.source_shape is not None and row.source_shape[0] != row.source_shape[1]:
-            (transposed if _is_transposed(row) else plain)[has_bias(row)] += 1
-    return [
-        _doubtful(row)
-        if is_matrix(row)
-        and not row.operations
-        and row.source_shape is not None
-        and row.source_shape[0] == row.source_shape[1]
-        and transposed[has_bias(row)] > plain[has_bias(row)]
-        and sources[row.sources[0]].layer is None
-        else row
-        for row in listed
-    ]
-
-
-def _is_transposed(row: MapRow) -> bool:
-    return row.operations == (Operation("transpose", (1, 0)),)
-
-
-def _doubtful(row: MapRow) -> MapRow:
-    reason = f"{row.reason}; it is square, and most matrices like it are transposed: say so in the rules' [operations]"
-    return MapRow(
-        row.sources,
-        row.target,
-        AMBIGUOUS,
-        reason,
-        (),
-        row.source_shape,
-        row.target_shape,
-        row.source_dtype,
-        row.target_dtype,
-    )

@@ -25,17 +25,25 @@ _HINT = "a rules file has the tables of profkit/weights/rules.toml: [names], [le
 
 
 class WithoutPartner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What one framework has and the other has no use for: last parts of names, classes of layers (any if empty)."""
+    """What one framework has and the other has no use for: last parts of names, classes of layers (any if empty).
+
+    With `beside`, only where the other network's module has that and none of `leaf`; with `value`, only as long as
+    every element is that.
+    """
 
     framework: str
     leaf: str | list[str]
     reason: str
     layer: list[str] = []
+    beside: str = ""
+    value: float | None = None
 
-    def fits(self, framework: str, leaf: str, layers: Set[str]) -> bool:
-        """Tell whether a parameter is meant, of a layer that has one of these classes."""
+    def fits(self, framework: str, leaf: str, layers: Set[str], there: Set[str]) -> bool:
+        """Tell whether a parameter is meant, of a layer that has one of these classes, `there` on the other side."""
         leaves = [self.leaf] if isinstance(self.leaf, str) else self.leaf
-        return leaf in leaves and framework == self.framework and (not self.layer or bool(layers & set(self.layer)))
+        if leaf not in leaves or framework != self.framework or (self.layer and not layers & set(self.layer)):
+            return False
+        return not self.beside or (self.beside in there and not there & set(leaves))
 
 
 class Split(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -137,19 +145,19 @@ class Rules:
         inner = [self.part.get(part, part) for part in parts[:-1] if part not in self.transparent]
         return ".".join([*inner, self.leaf.get(parts[-1], parts[-1])])
 
-    def needs_no_partner(self, framework: str, name: str, layers: Set[str]) -> str | None:
-        """Say why a parameter of this framework needs no partner; None if it does.
+    def needs_no_partner(
+        self, framework: str, name: str, layers: Set[str] = frozenset(), there: Set[str] = frozenset()
+    ) -> WithoutPartner | None:
+        """Give the rule by which a parameter of this framework needs no partner; None if it does.
 
         Args:
             framework: The side that has it.
             name: Its name.
             layers: Classes of its layer, as far as either side knows them.
+            there: Last parts of the names, in PyTorch's words, that the other side has in the same module.
         """
         leaf = self.canonical(name).rpartition(".")[2]
-        for rule in self.without_partner:
-            if rule.fits(framework, leaf, layers):
-                return rule.reason
-        return None
+        return next((rule for rule in self.without_partner if rule.fits(framework, leaf, layers, there)), None)
 
 
 def read_rules(path: Path | None = None) -> Rules:

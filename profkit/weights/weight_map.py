@@ -34,6 +34,7 @@ class MapRow:
         source_shape, target_shape: Of the first source, and of the target; None if not known.
         source_dtype, target_dtype: As the shapes.
         tied_to: For tied: the source whose elements it shares.
+        as_long_as: For not_needed: what every element must be, or it is missed after all; None where any will do.
     """
 
     sources: tuple[str, ...]
@@ -46,6 +47,7 @@ class MapRow:
     source_dtype: str | None = None
     target_dtype: str | None = None
     tied_to: str | None = None
+    as_long_as: float | None = None
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,7 @@ def _reversed(row: MapRow) -> list[MapRow]:
         row.source_shape,
         row.target_dtype,
         row.source_dtype,
+        as_long_as=row.as_long_as,
     )
     if row.status == TIED:
         # The target keeps it once: under the other name it holds the same.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,14 +11,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from profkit.weights import convert, describe_net, make_map
+from profkit.errors import ProfkitError
+from profkit.weights import compare_weights, convert, describe_net, make_map, read_map, write_map
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "weights-by-layer.md"
 
 pytestmark = pytest.mark.frameworks
 
 
 @dataclass(frozen=True)
 class LayerPair:
-    """A layer of torch and the like one of MindSpore, with random inputs.
+    """A layer of torch and the like one of MindSpore, with random inputs; what drops at random has a rate of 0.
 
     Attributes:
         name: Of the pair.
@@ -27,6 +31,11 @@ class LayerPair:
         attributes: Where MindSpore 2.10 has no kernel for a CPU: attribute of its layer by name in torch, to be
             compared in place of outputs. Empty where it can run.
     """
+
+    @property
+    def runs(self) -> bool:
+        """Whether MindSpore has a kernel for it on a CPU."""
+        return not self.attributes
 
     name: str
     torch: Callable[[Any], Any]
@@ -153,26 +162,62 @@ LAYERS = [
     ),
     LayerPair(
         "TransformerEncoderLayer",
-        lambda nn: nn.TransformerEncoderLayer(8, 2, 16),
-        lambda nn, mint: nn.TransformerEncoderLayer(8, 2, 16),
+        lambda nn: nn.TransformerEncoderLayer(8, 2, 16, 0.0),
+        lambda nn, mint: nn.TransformerEncoderLayer(8, 2, 16, 0.0),
         ((5, 3, 8),),
     ),
     LayerPair(
         "TransformerEncoder",
-        lambda nn: nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16), 2),
-        lambda nn, mint: nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16), 2),
+        lambda nn: nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16, 0.0), 2),
+        lambda nn, mint: nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16, 0.0), 2),
         ((5, 3, 8),),
     ),
     LayerPair(
         "TransformerDecoderLayer",
-        lambda nn: nn.TransformerDecoderLayer(8, 2, 16),
-        lambda nn, mint: nn.TransformerDecoderLayer(8, 2, 16),
+        lambda nn: nn.TransformerDecoderLayer(8, 2, 16, 0.0),
+        lambda nn, mint: nn.TransformerDecoderLayer(8, 2, 16, 0.0),
         ((5, 3, 8), (6, 3, 8)),
     ),
     LayerPair(
         "Transformer",
-        lambda nn: nn.Transformer(8, 2, 1, 1, 16),
-        lambda nn, mint: nn.Transformer(8, 2, 1, 1, 16),
+        lambda nn: nn.Transformer(8, 2, 1, 1, 16, 0.0),
+        lambda nn, mint: nn.Transformer(8, 2, 1, 1, 16, 0.0),
+        ((5, 3, 8), (6, 3, 8)),
+    ),
+    LayerPair(
+        "BatchNorm2d without weights",
+        lambda nn: nn.BatchNorm2d(4, affine=False),
+        lambda nn, mint: nn.BatchNorm2d(4, affine=False),
+        (_IMAGE,),
+    ),
+    LayerPair(
+        "LSTM without biases, batch first",
+        lambda nn: nn.LSTM(4, 6, bias=False, batch_first=True),
+        lambda nn, mint: nn.LSTM(4, 6, has_bias=False, batch_first=True),
+        (_SEQUENCE,),
+    ),
+    LayerPair(
+        "GRU in both directions",
+        lambda nn: nn.GRU(4, 6, 2, bidirectional=True),
+        lambda nn, mint: nn.GRU(4, 6, 2, bidirectional=True),
+        (_SEQUENCE,),
+    ),
+    LayerPair(
+        "RNN with relu",
+        lambda nn: nn.RNN(4, 6, nonlinearity="relu"),
+        lambda nn, mint: nn.RNN(4, 6, nonlinearity="relu"),
+        (_SEQUENCE,),
+    ),
+    LayerPair(
+        "MultiheadAttention without biases, batch first",
+        lambda nn: nn.MultiheadAttention(8, 2, bias=False, batch_first=True),
+        lambda nn, mint: nn.MultiheadAttention(8, 2, has_bias=False, batch_first=True),
+        ((3, 5, 8),) * 3,
+    ),
+    LayerPair(
+        "TransformerDecoder",
+        lambda nn: nn.TransformerDecoder(nn.TransformerDecoderLayer(8, 2, 16, 0.0), 2),
+        lambda nn, mint: nn.TransformerDecoder(nn.TransformerDecoderLayer(8, 2, 16, 0.0), 2),
         ((5, 3, 8), (6, 3, 8)),
     ),
     LayerPair("mint Linear", lambda nn: nn.Linear(4, 5), lambda nn, mint: mint.nn.Linear(4, 5), ((3, 4),)),
@@ -226,6 +271,20 @@ LAYERS = [
         lambda nn, mint: mint.nn.Embedding(11, 6),
         (11,),
         {"weight": "weight"},
+    ),
+    LayerPair(
+        "mint LayerNorm of two axes",
+        lambda nn: nn.LayerNorm((3, 4)),
+        lambda nn, mint: mint.nn.LayerNorm((3, 4)),
+        ((5, 3, 4),),
+        _WEIGHTS,
+    ),
+    LayerPair(
+        "mint BatchNorm2d without statistics",
+        lambda nn: nn.BatchNorm2d(4, track_running_stats=False),
+        lambda nn, mint: mint.nn.BatchNorm2d(4, track_running_stats=False),
+        (_IMAGE,),
+        _WEIGHTS,
     ),
     LayerPair("mint PReLU", lambda nn: nn.PReLU(4), lambda nn, mint: mint.nn.PReLU(4), (_IMAGE,)),
 ]
@@ -283,26 +342,102 @@ def test_a_layer_computes_the_same_after_conversion(pair: LayerPair, wrapped: bo
     parameters = mindspore.load_checkpoint(str(tmp_path / "net.ckpt"))
     missing, _ = mindspore.load_param_into_net(other, parameters, strict_load=True)
     assert set(missing) == {row.target for row in made.rows if not row.sources}
-    if pair.attributes:
+    if not pair.runs:
         for name, attribute in pair.attributes.items():
             assert np.array_equal(getattr(cell, attribute).asnumpy(), layer.state_dict()[name].numpy())
         assert len(parameters) == len(pair.attributes)
         return
-    random = np.random.default_rng(5)
-    inputs = tuple(batch(shape, random) for shape in pair.inputs)
-    expected = flat(layer(*taken_by(torch.from_numpy, inputs)))
-    got = flat(cell.set_train(False)(*taken_by(mindspore.Tensor, inputs)))
-    assert len(expected) == len(got)
-    for one, there in zip(expected, got, strict=True):
-        values = one.detach().numpy()
-        assert np.ptp(values) > 1e-3
-        np.testing.assert_allclose(there.asnumpy(), values, rtol=1e-4, atol=2e-5)
+    same_outputs(layer, cell, pair, train=False)
     back = make_map(describe_net(other), describe_net(net))
     convert(tmp_path / "net.ckpt", tmp_path / "back.pth", back)
     loaded = torch.load(tmp_path / "back.pth", weights_only=True)
     for name, tensor in net.state_dict().items():
         if not name.endswith("num_batches_tracked") or name in loaded:
             assert torch.equal(loaded[name], tensor), name
+
+
+def same_outputs(layer: Any, cell: Any, pair: LayerPair, *, train: bool) -> None:
+    """Hold the outputs of both for one random input against each other."""
+    import mindspore
+    import torch
+
+    random = np.random.default_rng(5)
+    inputs = tuple(batch(shape, random) for shape in pair.inputs)
+    expected = flat(layer.train(train)(*taken_by(torch.from_numpy, inputs)))
+    got = flat(cell.set_train(train)(*taken_by(mindspore.Tensor, inputs)))
+    assert len(expected) == len(got)
+    for one, there in zip(expected, got, strict=True):
+        values = one.detach().numpy()
+        assert np.ptp(values) > 1e-3
+        np.testing.assert_allclose(there.asnumpy(), values, rtol=1e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("pair", [pair for pair in LAYERS if pair.runs], ids=lambda pair: pair.name)
+def test_a_layer_trains_the_same_after_conversion(pair: LayerPair, tmp_path: Path) -> None:
+    import mindspore
+    import torch
+    from mindspore import mint
+
+    layer, cell = randomised(pair.torch(torch.nn), 3), pair.mindspore(mindspore.nn, mint)
+    torch.save(layer.state_dict(), tmp_path / "net.pth")
+    made = make_map(describe_net(layer), describe_net(cell))
+    convert(tmp_path / "net.pth", tmp_path / "net.ckpt", made)
+    mindspore.load_param_into_net(cell, mindspore.load_checkpoint(str(tmp_path / "net.ckpt")))
+    same_outputs(layer, cell, pair, train=True)
+    # What a norm has learnt of the batch as well.
+    there = {parameter.name: parameter.asnumpy() for parameter in cell.get_parameters()}
+    state = layer.state_dict()
+    for row in made.written():
+        if row.sources[0].startswith(("running_", "num_batches")):
+            np.testing.assert_allclose(there[row.target], state[row.sources[0]].numpy(), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("pair", [pair for pair in LAYERS if not pair.runs], ids=lambda pair: pair.name)
+def test_what_is_held_by_its_values_alone_has_no_kernel_for_a_cpu(pair: LayerPair) -> None:
+    import mindspore
+    from mindspore import mint
+
+    inputs = tuple(batch(shape, np.random.default_rng(5)) for shape in pair.inputs)
+    cell = pair.mindspore(mindspore.nn, mint).set_train(False)
+    with pytest.raises(RuntimeError, match=r"unregistered|[Kk]ernel|not support"):
+        [output.asnumpy() for output in flat(cell(*taken_by(mindspore.Tensor, inputs)))]
+
+
+def test_the_page_lists_every_layer() -> None:
+    import mindspore
+    from mindspore import mint
+
+    listed = re.findall(r"^\| (.+) \| (.+) \| (.+) \| (.+) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    expected = []
+    for pair in LAYERS:
+        described = describe_net(pair.mindspore(mindspore.nn, mint))
+        names = ", ".join(f"`{one.name}`" for one in described.parameters)
+        held = "outputs, eval and train" if pair.runs else "values; no kernel for a CPU"
+        expected.append((pair.name, described.source.rpartition(".")[2], names, held))
+    assert listed[1:] == expected
+
+
+def test_a_norm_without_weights_is_only_what_a_weight_of_ones_is(tmp_path: Path) -> None:
+    import mindspore
+    import torch
+
+    net, cell = torch.nn.BatchNorm2d(3, affine=False), mindspore.nn.BatchNorm2d(3)
+    torch.save(net.state_dict(), tmp_path / "net.pth")
+    mindspore.save_checkpoint(cell, str(tmp_path / "net.ckpt"))
+    made = make_map(describe_net(cell), describe_net(net))
+    assert not made.unsettled
+    write_map(tmp_path / "map.json", made)
+    assert read_map(tmp_path / "map.json") == made
+    convert(tmp_path / "net.ckpt", tmp_path / "back.pth", read_map(tmp_path / "map.json"))
+    assert compare_weights(tmp_path / "net.pth", tmp_path / "net.ckpt").agrees
+    cell.gamma.set_data(mindspore.Tensor(np.array([1, 2, 1], np.float32)))
+    mindspore.save_checkpoint(cell, str(tmp_path / "net.ckpt"))
+    with pytest.raises(ProfkitError, match=r"gamma .* not all 1"):
+        convert(tmp_path / "net.ckpt", tmp_path / "lost.pth", made)
+    assert not (tmp_path / "lost.pth").exists()
+    found = compare_weights(tmp_path / "net.pth", tmp_path / "net.ckpt")
+    assert not found.agrees
+    assert "not all 1" in found.parity.set_index("name_b").loc["gamma", "reason"]
 
 
 def test_a_tied_weight_is_kept_once_and_given_back_twice(tmp_path: Path) -> None:
