@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -25,7 +26,7 @@ from profkit.correlate import (
 from profkit.correlate.hint_notes import hint_notes
 from profkit.correlate.identity import identify
 from profkit.diseases import disease_findings
-from profkit.errors import ImportIssue, ProfkitError, Severity
+from profkit.errors import CancelledError, ImportIssue, ProfkitError, Severity
 from profkit.findings import overflow_findings, parity_findings, rank_findings
 from profkit.frame_spec import concatenate
 from profkit.kernel_counters import load_counters
@@ -72,14 +73,20 @@ def triage(
         inputs: What to read.
         cache: Where parsed inputs are kept; None keeps nothing.
         rank: Process to read; None takes all.
-        progress: Told what is being done; may raise CancelledError.
+        progress: Told what is being done. It may raise CancelledError: what was not answered by then is left out, and
+            said to be not judged.
 
     Raises:
+        CancelledError: It was stopped before the run was read.
         ProfkitError: An input cannot be read, or the inputs hold nothing that can be judged.
     """
     hints = read_alignment_hints(inputs.hints) if inputs.hints else NO_HINTS
     run = _load_side(inputs.run, inputs.run_dumps, hints, cache, rank, progress)
-    ref = _load_side(inputs.ref, inputs.ref_dumps, hints, cache, rank, progress) if inputs.ref else None
+    ref = None
+    if inputs.ref:
+        # A run that is read already is worth showing, with what can be told without the reference.
+        with suppress(CancelledError):
+            ref = _load_side(inputs.ref, inputs.ref_dumps, hints, cache, rank, progress)
     if run.ops.empty and run.tensors.empty:
         raise ProfkitError(f"{inputs.run} holds neither operators nor tensors", "`profkit inspect` tells what it holds")
     return judge(ref, run, inputs, progress, hints=hints)
@@ -88,14 +95,23 @@ def triage(
 def judge(
     ref: Run | None, run: Run, inputs: Inputs, progress: Progress = silent, *, hints: AlignmentHints = NO_HINTS
 ) -> Session:
-    """Make the session of two runs that are loaded and identified."""
+    """Make the session of two runs that are loaded and identified.
+
+    Where `progress` raises CancelledError, the question at hand and those after it are left out as not judged.
+    """
     not_judged: list[str] = []
     counters, counter_issues = _counters(run, not_judged, progress)
-    progress("aligning", run.path.name, None)
-    alignment = _alignment(ref, run, hints, not_judged, progress)
+    if ref is None:
+        why = "no reference run was given" if inputs.ref is None else "stopped while the reference was read"
+        not_judged.append(f"nothing was aligned and nothing compared: {why}")
+    alignment = _unless_stopped(
+        lambda: _alignment(ref, run, hints, not_judged, progress), ALIGNMENT.empty(), "what became slow was", not_judged
+    )
     not_judged += _unused_hints(hints, ref, run, alignment)
-    parity = _parity(ref, run, not_judged, progress)
-    overflow = _overflow(run, not_judged, progress)
+    parity = _unless_stopped(lambda: _parity(ref, run, not_judged, progress), PARITY.empty(), "parity was", not_judged)
+    overflow = _unless_stopped(
+        lambda: _overflow(run, not_judged, progress), OVERFLOW.empty(), "overflow was", not_judged
+    )
     units = judged_units(alignment, ref, run) if ref is not None and not alignment.empty else None
     operators = operator_rows(alignment, ref, run, units=units, parity=parity, overflow=overflow)
     difference = bridge(alignment, ref, run, units) if ref is not None and units is not None else NO_BRIDGE
@@ -128,6 +144,16 @@ def judge(
         sides=_side_words(ref, run),
         not_judged=tuple(not_judged),
     )
+
+
+def _unless_stopped(
+    answer: Callable[[], pd.DataFrame], nothing: pd.DataFrame, question: str, not_judged: list[str]
+) -> pd.DataFrame:
+    try:
+        return answer()
+    except CancelledError:
+        not_judged.append(f"{question} not judged: it was stopped before")
+        return nothing
 
 
 def _class_issues(run: Run) -> list[ImportIssue]:
@@ -170,8 +196,8 @@ def _alignment(
     ref: Run | None, run: Run, hints: AlignmentHints, not_judged: list[str], progress: Progress
 ) -> pd.DataFrame:
     if ref is None:
-        not_judged.append("nothing was aligned and nothing compared: no reference run was given")
         return ALIGNMENT.empty()
+    progress("aligning", run.path.name, None)
     without = [str(one.path) for one in (ref, run) if one.ops.empty]
     if without:
         not_judged.append(f"time was not compared: {' and '.join(without)} holds no operators")

@@ -130,6 +130,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("palette", "app.command_palette", ":,ctrl+p", "Find something to do by its name.", "everywhere", "do"),
     Action("theme", "app.change_theme", "t", "Choose another theme; tui.toml makes it last.", "everywhere"),
     Action("help", "app.help", "?,f1", "Show what the keys do here.", "everywhere", "help"),
+    Action("open", "app.open", "O", "Open other recordings, or a saved session.", "view"),
     Action("quit", "app.quit", "q", "Leave profkit.", "view", "quit"),
     Action("close-text", "close", "escape,q", "Return to the view.", "text", "close"),
     Action("columns-done", "close", "escape,q,v", "Show the chosen columns.", "picker", "done"),
@@ -140,10 +141,22 @@ ACTIONS: tuple[Action, ...] = (
     Action("note-drop", "drop", "escape", "Leave the note as it was.", "note", "leave it"),
     Action("folder-above", "up", "backspace,h,left", "Look at the folder that holds this one.", "open", "up"),
     Action("whole-folder", "whole", "o", "Open everything below this folder as one run.", "open", "whole folder"),
+    Action("close-open", "close", "escape", "Return to what is open.", "open"),
     Action("quit-open", "quit", "q", "Leave profkit.", "open", "quit"),
-    Action("stop", "cancel", "escape", "Stop loading.", "loading", "stop"),
+    Action(
+        "stop",
+        "cancel",
+        "escape",
+        "Stop loading, and show what is known by then; again, do not wait for it.",
+        "loading",
+        "stop",
+    ),
     Action("quit-loading", "quit", "q", "Stop loading and leave profkit.", "loading", "quit"),
-    Action("quit-message", "quit", "q,escape", "Leave profkit.", "message", "quit"),
+    Action("open-message", "app.open", "o", "Choose something else to open.", "message", "open"),
+    Action(
+        "leave-message", "leave", "escape", "Return to what was there before; leave if nothing was.", "message", "back"
+    ),
+    Action("quit-message", "quit", "q", "Leave profkit.", "message", "quit"),
 )
 
 

@@ -1,47 +1,36 @@
-"""The terminal UI: opens a session in the background, then shows its views."""
+"""The terminal UI: the views of a session, how one moves among them, and what the user set."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from pathlib import Path
+import os
+import sys
 
 from rich.console import RenderableType
-from textual import on, work
-from textual.app import App
+from textual import on
 from textual.binding import Binding
-from textual.message import Message
-from textual.worker import Worker, WorkerState, get_current_worker
 
-from profkit.errors import CancelledError, ProfkitError
-from profkit.progress import Progress
+from profkit.errors import ProfkitError
 from profkit.report.quantities import count
 from profkit.safe_text import printable
 from profkit.session import Session
 from profkit.tui.actions import key_label
+from profkit.tui.background import is_busy
+from profkit.tui.opening import OpeningApp, OpenPaths, OpenSession
 from profkit.tui.palette import ActionCommands
 from profkit.tui.screens.action_screen import ActionScreen
-from profkit.tui.screens.loading import LoadingScreen, MessageScreen
-from profkit.tui.screens.run_picker import RunPicker
 from profkit.tui.screens.text_screen import TextScreen, help_text
 from profkit.tui.screens.view_screen import ViewScreen
-from profkit.tui.session_state import SessionState, load_state, save_state
+from profkit.tui.session_state import SessionState, save_state
 from profkit.tui.user_settings import Settings, load_settings, settings_file
-from profkit.tui.view import Place, View
-from profkit.tui.views import make_views
+from profkit.tui.view import Place
 from profkit.tui.widgets.view_bar import Tab, ViewBar
-
-_SECONDS_BETWEEN_REPORTS = 0.1
-
-OpenSession = Callable[[Progress], Session]
-OpenPaths = Callable[[Path | None, Path, Progress], Session]
 
 # Classes that a screen takes from its size, for app.tcss: from so many columns or lines on.
 _WIDTH_CLASSES = [(0, "-narrow"), (150, "-wide")]
 _HEIGHT_CLASSES = [(0, "-short"), (16, "-tall")]
 
 
-class ProfkitApp(App[None]):
+class ProfkitApp(OpeningApp):
     """Shows a session.
 
     Args:
@@ -56,46 +45,22 @@ class ProfkitApp(App[None]):
     HORIZONTAL_BREAKPOINTS = _WIDTH_CLASSES
     VERTICAL_BREAKPOINTS = _HEIGHT_CLASSES
 
-    class _Progressed(Message):
-        def __init__(self, verb: str, subject: str, fraction: float | None) -> None:
-            super().__init__()
-            self.verb = verb
-            self.subject = subject
-            self.fraction = fraction
-
-    class _Opened(Message):
-        def __init__(
-            self, session: Session, views: tuple[View, ...], remembered: SessionState | None, problem: str
-        ) -> None:
-            super().__init__()
-            self.session = session
-            self.views = views
-            self.remembered = remembered
-            self.problem = problem
-
     def __init__(
         self, open_session: OpenSession | None, title: str = "", *, open_paths: OpenPaths | None = None
     ) -> None:
-        super().__init__()
-        self._open_paths = open_paths
+        super().__init__(open_session, title, open_paths=open_paths)
         self.animation_level = "none"
         self._settings = Settings()
         self._session: Session | None = None
-        self._open_session = open_session
-        self._opening_title = title
-        self._opening: Worker[None] | None = None
-        self._view_names: list[str] = []
+        self._screens: dict[str, ViewScreen] = {}
         self._been: list[Place] = []
         self._ahead: list[Place] = []
         self._selected_operator = -1
 
     async def on_mount(self) -> None:
-        """Start loading, or ask what to load."""
+        """Take the user's settings, then open what is to be opened."""
         self._apply_settings()
-        if self._open_session is None:
-            await self.push_screen(RunPicker(Path.cwd()))
-        else:
-            await self._load(self._open_session)
+        await self.open_first()
 
     def _apply_settings(self) -> None:
         try:
@@ -118,89 +83,44 @@ class ProfkitApp(App[None]):
         if isinstance(screen, ActionScreen):
             self.push_screen(TextScreen(help_text(screen.scopes, self._settings.keys_of, screen.help_topic())))
 
-    @on(RunPicker.Chosen)
-    async def _open_chosen(self, message: RunPicker.Chosen) -> None:
-        open_paths = self._open_paths
-        assert open_paths is not None, "a picker without a way to open what is picked"
-        self._opening_title = " against ".join(str(path) for path in (message.ref, message.run) if path is not None)
-        await self._load(lambda progress: open_paths(message.ref, message.run, progress))
-
-    async def _load(self, open_session: OpenSession) -> None:
-        # The line that tells of loading has to be there before the first report.
-        await self.push_screen(LoadingScreen(self._opening_title))
-        self._opening = self._open(open_session)
-
-    @work(thread=True, exit_on_error=False, group="open")
-    def _open(self, open_session: OpenSession) -> None:
-        session = open_session(self._listener())
-        views = make_views(session)
-        remembered, problem = None, ""
-        try:
-            remembered = load_state(session)
-        except ProfkitError as error:
-            problem = f"{error.message}; {error.hint}"
-        if not get_current_worker().is_cancelled:
-            self.post_message(self._Opened(session, views, remembered, problem))
-
-    def _listener(self) -> Progress:
-        worker = get_current_worker()
-        last_report = 0.0
-
-        def listen(verb: str, subject: str, fraction: float | None) -> None:
-            nonlocal last_report
-            if worker.is_cancelled:
-                raise CancelledError(f"stopped while {verb} {subject}")
-            if time.monotonic() - last_report >= _SECONDS_BETWEEN_REPORTS:
-                last_report = time.monotonic()
-                self.post_message(self._Progressed(verb, subject, fraction))
-
-        return listen
-
-    @on(_Progressed)
-    def _show_progress(self, message: _Progressed) -> None:
-        if isinstance(self.screen, LoadingScreen):
-            self.screen.show_progress(message.verb, message.subject, message.fraction)
-
-    @on(LoadingScreen.Cancelled)
-    def _cancel(self) -> None:
-        if self._opening is not None:
-            self._opening.cancel()
-        self.switch_screen(MessageScreen("Loading was stopped.", ""))
-
-    @on(Worker.StateChanged)
-    def _show_failure(self, event: Worker.StateChanged) -> None:
-        if event.worker is not self._opening or event.state is not WorkerState.ERROR:
-            return
-        error = event.worker.error
-        if isinstance(error, ProfkitError):
-            self.switch_screen(MessageScreen(error.message, error.hint))
-        else:
-            hint = "this is a fault of profkit: run `profkit tui --debug` and report what it prints"
-            self.switch_screen(MessageScreen(f"{type(error).__name__}: {error}", hint))
-
-    @on(_Opened)
-    def _show_views(self, message: _Opened) -> None:
-        tabs = [
-            Tab(view.name, f"{key} {view.title} {count(len(view.frame))}")
-            for key, view in enumerate(message.views, start=1)
-        ]
+    @on(OpeningApp.Opened)
+    async def _show_session(self, message: OpeningApp.Opened) -> None:
+        self._remember()
+        before = list(self._screens.values())
         self._session = message.session
         state = message.remembered or SessionState({})
-        for view in message.views:
-            screen = ViewScreen(view, tabs, message.session.title, state.views.get(view.name))
-            self.install_screen(screen, name=view.name)
-        self._view_names = [view.name for view in message.views]
-        if message.problem:
-            self.notify(printable(message.problem), severity="error", markup=False)
-        self.switch_screen(state.view if state.view in self._view_names else self._view_names[0])
+        self._screens = self._make_screens(message, state)
+        self._been, self._ahead, self._selected_operator = [], [], -1
+        # What lies over the screen of the session before, or over the picker it was chosen in.
+        while len(self.screen_stack) > 2:
+            await self.pop_screen()
+        await self.switch_screen(self._screens.get(state.view) or next(iter(self._screens.values())))
+        for screen in before:
+            self.uninstall_screen(screen)
+            if screen.is_running:
+                await screen.remove()
+        for problem in message.problems:
+            self.notify(printable(problem), severity="warning", timeout=15, markup=False)
+
+    def _make_screens(self, opened: OpeningApp.Opened, state: SessionState) -> dict[str, ViewScreen]:
+        tabs = [
+            Tab(view.name, f"{key} {view.title} {count(len(view.frame))}")
+            for key, view in enumerate(opened.views, start=1)
+        ]
+        screens = {
+            view.name: ViewScreen(view, tabs, opened.session.title, state.views.get(view.name)) for view in opened.views
+        }
+        for screen in screens.values():
+            # Installed, a screen outlives being switched away from.
+            self.install_screen(screen, name=f"view-{id(screen)}")
+        return screens
 
     @on(ViewScreen.Marked)
     def _remember(self) -> None:
         """Keep how the session is left, for the next visit."""
         if self._session is None:
             return
-        screens = {name: self.get_screen(name) for name in self._view_names}
-        views = {name: screen.state() for name, screen in screens.items() if isinstance(screen, ViewScreen)}
+        views = {name: screen.state() for name, screen in self._screens.items()}
         try:
             save_state(self._session, self._current_view(), views)
         except ProfkitError as error:
@@ -260,16 +180,15 @@ class ProfkitApp(App[None]):
 
     async def action_next_view(self, step: int) -> None:
         """Show the next (1) or previous (-1) view."""
-        current = self._view_names.index(self._current_view())
-        await self.action_show_view(self._view_names[(current + step) % len(self._view_names)])
+        names = list(self._screens)
+        await self.action_show_view(names[(names.index(self._current_view()) + step) % len(names)])
 
     def _current_view(self) -> str:
         shown = [screen.view.name for screen in self.screen_stack if isinstance(screen, ViewScreen)]
-        return shown[-1] if shown else self._view_names[0]
+        return shown[-1] if shown else next(iter(self._screens))
 
     async def _show(self, name: str, *, remember: bool = True) -> ViewScreen:
-        screen = self.get_screen(name)
-        assert isinstance(screen, ViewScreen)
+        screen = self._screens[name]
         current = self._current_view()
         if name != current:
             self._remember()
@@ -296,4 +215,10 @@ def run(
     """
     app = ProfkitApp(open_session, title, open_paths=open_paths)
     app.run(mouse=mouse)
-    return app.return_code or 0
+    code = app.return_code or 0
+    if is_busy():
+        # Work that nobody waits for must not be torn down under its feet; what it writes is whole or not there.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code

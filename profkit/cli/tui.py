@@ -64,8 +64,10 @@ def command(
         return open_inputs(Inputs(run=run, ref=ref, ref_dumps=ref_dumps, run_dumps=run_dumps), progress)
 
     if demo:
-        return run_app(lambda progress: open_inputs(demo_inputs(clean=False), progress), "demo")
+        return run_app(lambda progress: open_inputs(demo_inputs(clean=False), progress), "demo", open_paths=open_paths)
     if not paths:
         return run_app(None, open_paths=open_paths)
     ref = paths[0] if len(paths) == 2 else None
-    return run_app(lambda progress: open_paths(ref, paths[-1], progress), " against ".join(map(str, paths)))
+    return run_app(
+        lambda progress: open_paths(ref, paths[-1], progress), " against ".join(map(str, paths)), open_paths=open_paths
+    )

@@ -248,7 +248,7 @@ def run_app() -> RunApp:
             progress("reading", "synthetic", 0.5)
             return session
 
-        app = ProfkitApp(open_session, "synthetic")
+        app = ProfkitApp(open_session, "synthetic", open_paths=lambda ref, run, progress: session)
         async with app.run_test(size=size) as pilot:
             await _settle(pilot)
             assert isinstance(app.screen, ViewScreen)

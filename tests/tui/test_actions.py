@@ -424,6 +424,23 @@ async def show_help(pilot, settle):
         await pilot.press("escape")
 
 
+async def open_other(pilot, settle):
+    first = pilot.app.screen
+    await pilot.press("O")
+    await settle()
+    assert isinstance(pilot.app.screen, RunPicker)
+    await pilot.press("escape")
+    assert pilot.app.screen is first
+    await pilot.press("O", "o")
+    await settle()
+    assert isinstance(pilot.app.screen, ViewScreen)
+    assert pilot.app.screen is not first
+    assert not first.is_running
+    await pilot.press("4", "b")
+    await settle()
+    assert pilot.app.screen.view.name == "operators"
+
+
 async def leave(pilot, settle):
     await pilot.press("q")
     assert not pilot.app.is_running or pilot.app._exit
@@ -490,6 +507,7 @@ EXERCISES: dict[str, Exercise] = {
     "next-view": next_view,
     "previous-view": previous_view,
     "help": show_help,
+    "open": open_other,
     "quit": leave,
     "close-text": close_text,
 }
@@ -542,6 +560,7 @@ async def test_escape_stops_loading(settle):
         started.wait(10)
         await pilot.press("escape")
         await pilot.pause()
+        await settle(pilot)
         assert isinstance(app.screen, MessageScreen)
         assert "stopped" in app.screen.message
 

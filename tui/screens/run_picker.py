@@ -150,6 +150,13 @@ class RunPicker(ActionScreen[None]):
         """Open everything below this folder as one run."""
         self.post_message(self.Chosen(self.ref, self.folder))
 
+    def action_close(self) -> None:
+        """Return to what is open."""
+        if isinstance(self.app.screen_stack[-2], ActionScreen):
+            self.dismiss()
+        else:
+            self.notify("Nothing is open yet; q leaves profkit.")
+
     def action_quit(self) -> None:
         """Leave profkit."""
         self.app.exit(return_code=0)
