@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from profkit.frame_spec import Column, FrameSpec
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 """Raised whenever a frame changes; part of every cache key and session file."""
 
 PHASES = ("forward", "backward", "recompute", "optimizer")
@@ -399,6 +399,31 @@ ALIGNMENT = FrameSpec(
         Column("unit", "int64", "Number of the work, equal for the groups of it in all steps; -1 unmatched"),
         Column("lane", "category", "Stream of a device row, thread of a host row, as recorded", nullable=True),
         _CLASS_SOURCE,
+        Column("input_shapes", "category", "As ops.input_shapes", nullable=True),
+    ),
+)
+
+EXPLANATION = FrameSpec(
+    "explanation",
+    (
+        Column(
+            "role",
+            "category",
+            "fact: why; member: of the group; anchor: sure work beside it; candidate: what else was considered",
+            values=("fact", "member", "anchor", "candidate"),
+        ),
+        Column("note", "string", "The fact, which anchor, or why the candidate lost"),
+        Column("side", "category", "As alignment.side; NA for facts", nullable=True, values=SIDES),
+        Column("group", "Int64", "As alignment.group", nullable=True),
+        Column("row", "Int64", "As alignment.row", nullable=True),
+        Column("place", "Int64", "Number in order of start on its side of the step, from 0", nullable=True),
+        Column("name", "category", "Name as recorded", nullable=True),
+        Column("op_class", "category", "Class of work", nullable=True),
+        _CLASS_SOURCE,
+        Column("phase", "category", "Part of the training step", nullable=True, values=PHASES),
+        Column("module", "category", "Module path", nullable=True),
+        Column("input_shapes", "category", "As ops.input_shapes", nullable=True),
+        Column("confidence", "float64", "Of its group, 0 to 1; NaN for facts and unmatched", nullable=True),
     ),
 )
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from profkit.cli.explaining import EXPLAIN, give_explanation
 from profkit.cli.invocation import HINTS, INPUT, Invocation, reads_inputs
 from profkit.correlate import align
 from profkit.correlate.hint_notes import hint_notes
@@ -22,8 +23,9 @@ _READING = ("group", "side", "step", "dur_ns", "name", "op_class", "phase", "mod
 @click.argument("ref", type=INPUT)
 @click.argument("run", type=INPUT)
 @HINTS
+@EXPLAIN
 @reads_inputs()
-def command(*, invocation: Invocation, ref: Path, run: Path, hints_file: Path | None) -> int:
+def command(*, invocation: Invocation, ref: Path, run: Path, hints_file: Path | None, explained: str | None) -> int:
     """Operators of two runs, aligned: one row an execution, equal groups do the same work.
 
     Group -1 holds what has no counterpart. The two runs may be PyTorch and MindSpore, or one before and one after a
@@ -33,6 +35,7 @@ def command(*, invocation: Invocation, ref: Path, run: Path, hints_file: Path | 
     profkit align torch_run/ mindspore_run/ -o alignment.csv
     profkit align before_ascend_ms/ after_ascend_ms/ --format json
     profkit align torch_run/ mindspore_run/ --map hints.toml
+    profkit align torch_run/ mindspore_run/ --explain 23
     """
     hints = NO_HINTS if hints_file is None else read_alignment_hints(hints_file)
     with invocation.progress() as progress:
@@ -41,11 +44,15 @@ def command(*, invocation: Invocation, ref: Path, run: Path, hints_file: Path | 
     invocation.warn_of([*reference.issues, *judged.issues])
     for note in hint_notes(hints, reference, judged, alignment):
         invocation.say(note)
+    issues = {"issues": has_losses([*reference.issues, *judged.issues])}
+    if explained is not None:
+        give_explanation(alignment, explained, invocation)
+        return invocation.exit_code(issues)
     unmatched = alignment[alignment["group"] < 0].groupby("side", observed=True).size()
     counts = ", ".join(f"{count:,} of {side}" for side, count in unmatched.items()) or "none"
     invocation.say(f"{alignment['group'].nunique() - int(len(unmatched) > 0):,} groups; unmatched executions: {counts}")
     invocation.give(alignment, reading=_READING)
-    return invocation.exit_code({"issues": has_losses([*reference.issues, *judged.issues])})
+    return invocation.exit_code(issues)
 
 
 def _with_operators(path: Path, hints: AlignmentHints, invocation: Invocation, progress: Progress) -> Run:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from profkit.cli.explaining import EXPLAIN, give_explanation
 from profkit.cli.invocation import HINTS, INPUT, Invocation, reads_inputs
 from profkit.errors import ProfkitError
 from profkit.report.formats import format_of
@@ -29,6 +30,7 @@ from profkit.triage import Inputs, triage
     "operators of both sides.",
 )
 @HINTS
+@EXPLAIN
 @click.option("--force", is_flag=True, help="Replace a session that -o names.")
 @click.option("--top", type=click.IntRange(min=1), help="Show only the first findings.")
 @reads_inputs()
@@ -40,6 +42,7 @@ def command(
     ref_dumps: tuple[Path, ...],
     run_dumps: tuple[Path, ...],
     hints_file: Path | None,
+    explained: str | None,
     show: str,
     force: bool,
     top: int | None,
@@ -56,6 +59,7 @@ def command(
     profkit triage torch_run/ mindspore_run/ --show bridge --format json
     profkit triage trace.json.gz host_1_2025_ascend_ms --run-dump dump/ -o session/
     profkit triage session/ --format markdown
+    profkit triage session/ --explain 23
     """
     if run is None and is_session(ref):
         if hints_file is not None:
@@ -67,7 +71,10 @@ def command(
         inputs = Inputs(run or ref, ref if run else None, ref_dumps, run_dumps, hints_file)
         with invocation.progress() as progress:
             session = triage(inputs, cache=invocation.cache, rank=invocation.rank, progress=progress)
-    give_session(session, invocation, force=force, top=top, show=show)
+    if explained is None:
+        give_session(session, invocation, force=force, top=top, show=show)
+    else:
+        give_explanation(session.alignment, explained, invocation)
     kinds = set(session.findings["kind"].unique())
     return invocation.exit_code(
         {

@@ -1,6 +1,7 @@
 """Which operators of two runs do the same work, and which of them became slow."""
 
 from profkit.correlate.alignment import align
+from profkit.correlate.explanation import explain
 from profkit.correlate.likeness import ONE_NETWORK, TWO_NETWORKS, shares_of_like_work
 from profkit.correlate.operator_rows import operator_rows
 from profkit.correlate.slow import judged_units
@@ -10,6 +11,7 @@ __all__ = [
     "ONE_NETWORK",
     "TWO_NETWORKS",
     "align",
+    "explain",
     "judged_units",
     "operator_rows",
     "shares_of_like_work",

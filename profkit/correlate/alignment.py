@@ -137,7 +137,8 @@ def _with_unpaired(side: _Side, parts: list[_Placed]) -> _Placed:
 def _frame(side: _Side, placed: _Placed) -> pd.DataFrame:
     taken = side.ops.iloc[placed.rows].reset_index(drop=True)
     columns = ["rank", "step", "start_ns", "dur_ns", "name", "op_class", "phase", "module"]
-    text = {name: taken[name].astype(object) for name in ("name", "op_class", "class_source", "phase", "module")}
+    kept_text = ("name", "op_class", "class_source", "phase", "module", "input_shapes")
+    text = {name: taken[name].astype(object) for name in kept_text}
     lane = taken["stream" if side.level == "device" else "thread"].astype(object)
     return taken[columns].assign(
         **text,

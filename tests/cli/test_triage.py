@@ -135,3 +135,19 @@ def test_bad_hints_are_one_line_and_exit_code_2(profkit: Command, samples: Path,
     assert len(said) == 2
     assert "nonsense" in said[0]
     assert "is none of conv, matmul" in said[0]
+
+
+def test_a_group_is_explained_from_the_runs_and_from_a_session(profkit: Command, samples: Path, tmp_path: Path) -> None:
+    vit = samples / "vit"
+    runs = (vit / "pytorch" / "profile", vit / "mindspore_clean" / "pynative")
+    saved = tmp_path / "session"
+    assert profkit("triage", *runs, "-o", saved).returncode == 0
+    of_runs = profkit("align", *runs, "--explain", "0")
+    assert of_runs.returncode == 0, of_runs.stderr
+    assert "Sure work around them" in of_runs.stdout
+    assert profkit("triage", saved, "--explain", "0").stdout == of_runs.stdout
+    rows = json.loads(profkit("triage", *runs, "--explain", "0", "--format", "json").stdout)
+    assert {row["role"] for row in rows} >= {"fact", "member", "anchor"}
+    refused = profkit("align", *runs, "--explain", "-1")
+    assert refused.returncode == 2
+    assert "unmatched" in refused.stderr
