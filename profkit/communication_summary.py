@@ -25,13 +25,14 @@ GROUPINGS: dict[str, tuple[str, ...]] = {
     "name": ("rank", "name", "operation", "kind"),
     "step": ("rank", "step", "operation", "kind"),
     "group": ("rank", "group", "group_size", "operation", "kind"),
+    "dtype": ("rank", "dtype", "operation", "kind"),
 }
 _PLACES = ("rank", "group", "src", "dst", "transport")
 
 # hcom_allReduce__170_1_1 (HCCL), ncclDevKernel_AllReduce_Sum_f32_RING_LL(...) and ncclKernel_AllReduce_... (NCCL).
 _OPERATION = re.compile(r"^(?:hcom_([A-Za-z]+)|nccl(?:Dev)?Kernel_([A-Za-z]+))")
 _POINT_TO_POINT = re.compile(r"send|recv|receive", re.IGNORECASE)
-_OF_CALL = ("message_bytes", "dtype", "group", "group_size", "group_ranks", "operation")
+_OF_CALL = ("message_bytes", "dtype", "group", "group_size", "group_ranks", "operation", "elements", "algorithm")
 
 
 def communication_rows(run: Run) -> pd.DataFrame:
@@ -107,10 +108,10 @@ def summarise_communication(comm: pd.DataFrame, by: str) -> pd.DataFrame:
         by: A key of GROUPINGS.
 
     Returns:
-        The grouping's columns, count (int64), total_ns, wait_ns, size_bytes, message_bytes (Int64; NA if one of the
-        transfers does not tell it); 10^9 bytes a second (float64; NaN if unknown): bandwidth_gb_s (size over the time
-        without waiting), algorithm_gb_s (message over the whole time) and bus_gb_s (algorithm_gb_s times the share of
-        the message that crosses a link: profkit/collectives.toml).
+        The grouping's columns, count (int64), total_ns, wait_ns, size_bytes, message_bytes, elements (Int64; NA if one
+        of the transfers does not tell it); 10^9 bytes a second (float64; NaN if unknown): bandwidth_gb_s (size over the
+        time without waiting), algorithm_gb_s (message over the whole time) and bus_gb_s (algorithm_gb_s times the share
+        of the message that crosses a link: profkit/collectives.toml).
     """
     keys = list(GROUPINGS[by])
     named = comm["name"].astype(str).map(operation_of)
@@ -118,7 +119,7 @@ def summarise_communication(comm: pd.DataFrame, by: str) -> pd.DataFrame:
     rows = comm.assign(operation=told.where(told.notna(), named))
     rows["bus_bytes"] = rows["message_bytes"].astype("Float64") * _bus_factors(rows)
     plain = rows[keys].astype({key: object for key in keys if key not in ("rank", "step")})
-    measures = ["dur_ns", "wait_ns", "size_bytes", "message_bytes", "bus_bytes"]
+    measures = ["dur_ns", "wait_ns", "size_bytes", "message_bytes", "bus_bytes", "elements"]
     grouped = rows[measures].groupby([plain[key] for key in keys], sort=False, dropna=False)
     sums = grouped.sum().where(grouped.count().eq(grouped.size(), axis="index"))
     summary = pd.DataFrame(
@@ -131,6 +132,7 @@ def summarise_communication(comm: pd.DataFrame, by: str) -> pd.DataFrame:
             "message_bytes": sums["message_bytes"],
             "algorithm_gb_s": _per_ns(sums["message_bytes"], sums["dur_ns"]),
             "bus_gb_s": _per_ns(sums["bus_bytes"], sums["dur_ns"]),
+            "elements": sums["elements"],
         }
     ).reset_index()
     summary = summary.astype({key: "Int64" for key in keys if key == "group_size"})

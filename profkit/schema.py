@@ -179,6 +179,8 @@ COMM = FrameSpec(
         Column("operation", "category", "Operation where the name does not tell it (allreduce)", nullable=True),
         Column("level", "category", "host: the call, dur_ns NA", nullable=True, values=("host", "device")),
         Column("row", "Int64", "Record number in the source, that of its ops row; NA without one", nullable=True),
+        Column("elements", "Int64", "Elements of the message as the recorder counts them", nullable=True),
+        Column("algorithm", "category", "How the transfers were arranged, as recorded (MESH-RING)", nullable=True),
     ),
 )
 

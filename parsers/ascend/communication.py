@@ -24,7 +24,7 @@ TOTAL = "Total Op Info"
 LINKS = ("RDMA", "HCCS", "PCIE", "SIO")
 _US_NS, _MS_NS, _MB_BYTES = 1_000, 1_000_000, 1_000_000
 _LARGEST_NUMBER = Decimal(2**62)
-_COLUMNS = ("step", "name", "kind", "start_ns", "dur_ns", "wait_ns", "size_bytes")
+_COLUMNS = ("step", "name", "group", "kind", "start_ns", "dur_ns", "wait_ns", "size_bytes")
 
 
 def read_communication(path: Path) -> tuple[pd.DataFrame, list[ImportIssue]]:
@@ -66,14 +66,15 @@ def _operations(content: object, strange: list[str]) -> Iterator[tuple[Any, ...]
                 if not isinstance(times, dict):
                     strange.append(f"{step_key} {name}")
                     continue
-                yield _operation(step, name.split("@", 1)[0], times, body.get("Communication Bandwidth Info"))
+                yield _operation(step, name, times, body.get("Communication Bandwidth Info"))
 
 
-def _operation(step: int, name: str, times: dict[str, Any], links: object) -> tuple[Any, ...]:
+def _operation(step: int, key: str, times: dict[str, Any], links: object) -> tuple[Any, ...]:
+    name, _, group = key.partition("@")
     start = scaled(times.get("Start Timestamp(us)"), _US_NS)
     elapsed = scaled(times.get("Elapse Time(ms)"), _MS_NS)
     wait = scaled(times.get("Wait Time(ms)"), _MS_NS)
-    return step, name, communication_kind(name), start, elapsed, wait, _bytes_moved(links)
+    return step, name, group or None, communication_kind(name), start, elapsed, wait, _bytes_moved(links)
 
 
 def communication_kind(name: str) -> str:

@@ -24,6 +24,7 @@ from profkit.parsers.ascend.database_file import Database, is_sqlite, open_datab
 from profkit.parsers.ascend.database_operators import HostSide, read_device_rows, read_host_side
 from profkit.parsers.ascend.database_samples import (
     merge_communication,
+    read_arguments,
     read_memory,
     read_operations,
     read_split,
@@ -70,7 +71,7 @@ class AscendDatabase:
         clock="unix epoch",
         unit="ns",
         frames=("ops", "spans", "steps", "memory", "allocations", "comm", "links", "api"),
-        version=3,
+        version=4,
     )
 
     def sniff(self, path: Path) -> Recognition | None:
@@ -208,7 +209,9 @@ class _Reader:
             samples = samples.assign(rank=self._rank_of(samples), source=self._source["record"])
             frames["memory"] = MEMORY.build(samples.drop(columns="device"))
             frames.update(self._side_tables(self._record))
-            exact = device.loc[device["core"] == "COMMUNICATION", ["rank", "step", "name", "start_ns", "dur_ns"]]
+            kept = ["rank", "step", "name", "start_ns", "dur_ns", "row"]
+            exact = device.loc[device["core"] == "COMMUNICATION", kept]
+            exact = exact.join(read_arguments(self._record), on="row").drop(columns="row")
         if self._analysis is not None and "CommAnalyzerMatrix" in self._analysis.tables:
             links = read_links(self._analysis)
             frames["links"] = LINKS.build(links.assign(rank=self.rank, source=self._source["analysis"]))

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from profkit.errors import Severity
+from profkit.parsers.ascend.collective_arguments import collective_arguments
 from profkit.parsers.ascend.communication import LINKS, TOTAL, communication_kind, scaled
 from profkit.parsers.ascend.database_file import Database
 from profkit.parsers.ascend.memory import module_component
@@ -83,11 +84,27 @@ def _bytes_moved(analysis: Database) -> pd.Series[Any]:
     return links.groupby("name")["size_bytes"].sum(min_count=1)
 
 
+def read_arguments(record: Database) -> pd.DataFrame:
+    """Read what COMMUNICATION_OP tells of each operation beside its times: group and collective_arguments.ARGUMENTS.
+
+    The index is the record number. The number of a type is looked up in the database's own table of them; where there
+    is none, only a type that is written as a word is known.
+    """
+    rows = record.read("COMMUNICATION_OP", ("opName", "groupName", "dataType", "algType", "count"))
+    table = record.read("ENUM_HCCL_DATA_TYPE", ("id", "name"))
+    words = dict(zip(table.cells("id"), table.cells("name"), strict=True))
+    numbers = pd.Series(rows.cells("dataType"), dtype=object)
+    dtypes = numbers.map(words) if words else numbers.where(numbers.map(lambda cell: isinstance(cell, str)), None)
+    names, algorithms = (rows.texts(column).astype(object) for column in ("opName", "algType"))
+    arguments = collective_arguments(names.fillna(""), dtypes, rows.whole("count"), algorithms)
+    return arguments.assign(group=rows.texts("groupName").astype(object))
+
+
 def merge_communication(exact: pd.DataFrame, analysed: pd.DataFrame) -> pd.DataFrame:
     """Give wait and size, which only the analysis has, to the operations with exact times; alone, the analysis.
 
     Args:
-        exact: step, name, start_ns, dur_ns of COMMUNICATION_OP, and rank.
+        exact: step, name, start_ns, dur_ns of COMMUNICATION_OP, rank, and what read_arguments gives.
         analysed: As of read_operations.
     """
     if exact.empty:

@@ -19,10 +19,11 @@ import pandas as pd
 
 from profkit.errors import ImportIssue, Severity, UnreadableInputError
 from profkit.frame_spec import concatenate
-from profkit.parsers.ascend.communication import read_communication
+from profkit.parsers.ascend.collective_arguments import with_arguments
+from profkit.parsers.ascend.communication import communication_kind, read_communication
 from profkit.parsers.ascend.completeness import check_kernels, check_steps
 from profkit.parsers.ascend.kernel_counters import counter_columns, read_counters
-from profkit.parsers.ascend.kernels import Kernels, read_kernels, type_of_kernel
+from profkit.parsers.ascend.kernels import Kernels, is_communication, read_kernels, type_of_kernel
 from profkit.parsers.ascend.layout import (
     COMMUNICATION,
     KERNELS,
@@ -78,7 +79,7 @@ class AscendTextProfile:
         clock="unix epoch",
         unit="us with 3 decimals",
         frames=("ops", "spans", "steps", "memory", "allocations", "comm", "links", "api", "data_pipeline"),
-        version=4,
+        version=5,
     )
 
     def sniff(self, path: Path) -> Recognition | None:
@@ -272,9 +273,29 @@ def _frames(layout: Layout, found: _Found, rank: int) -> dict[str, pd.DataFrame]
     frames["steps"] = _step_frame(found.step_times, marked, rank, layout)
     if found.memory:
         frames["memory"] = concatenate(MEMORY, [MEMORY.build(samples.assign(rank=rank)) for samples in found.memory])
-    if found.communication is not None:
-        frames["comm"] = COMM.build(found.communication.assign(rank=rank, source=str(layout.files[COMMUNICATION])))
+    communication = _communication(layout, found)
+    if communication is not None:
+        frames["comm"] = COMM.build(communication.assign(rank=rank))
     return frames
+
+
+def _communication(layout: Layout, found: _Found) -> pd.DataFrame | None:
+    """Give communication.json with the arguments of the trace; without it, the arguments beside their kernels."""
+    transfers = found.trace.transfers if found.trace is not None else None
+    if found.communication is not None:
+        rows = found.communication.assign(source=str(layout.files[COMMUNICATION]))
+        return rows if transfers is None else with_arguments(rows, transfers)
+    if transfers is None or transfers.empty:
+        return None
+    if found.kernels is None:
+        rows = transfers.assign(source=str(layout.files[TRACE]))
+    else:
+        columns = {name: found.kernels.columns[name] for name in ("start_ns", "dur_ns", "row")}
+        kernels = pd.DataFrame({"name": found.kernels.kernel_names, **columns})
+        kernels = kernels[is_communication(found.kernels.columns)].reset_index(drop=True)
+        rows = with_arguments(kernels, transfers).assign(source=str(layout.files[KERNELS]))
+    kinds = rows["name"].map({name: communication_kind(str(name)) for name in rows["name"].unique()})
+    return rows.assign(step=-1, kind=kinds, level="device")
 
 
 def _ops(parts: list[pd.DataFrame], rank: int) -> pd.DataFrame:

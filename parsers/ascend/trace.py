@@ -21,6 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from profkit.errors import ImportIssue
+from profkit.parsers.ascend.collective_arguments import collective_arguments
 from profkit.parsers.base import Framework
 from profkit.parsers.byte_stream import first_bytes
 from profkit.parsers.chrome.events import Argument, read_events
@@ -48,6 +49,9 @@ _ARGUMENTS = (
     Argument("dtypes", "text", "Input type"),
     Argument("span_id", "int", "Python id"),
     Argument("parent_id", "int", "Python parent id"),
+    Argument("data_type", "text", beside="data_type"),
+    Argument("alg_type", "text", beside="data_type"),
+    Argument("count", "int", beside="data_type"),
 )
 # Threads of the communication lane: "Group 0 Communication" holds operations, "Plane 1" their parts.
 _GROUP = "Group "
@@ -74,6 +78,8 @@ class HostTrace:
         steps: step, start_ns, dur_ns of each ProfilerStep.
         device: name, start_ns, dur_ns, stream, connection, row of the device events, ordered by start, and is_kernel:
             whether it is a kernel or a communication operation and no wait, copy or part of an operation.
+        transfers: name, start_ns, dur_ns, row and collective_arguments.ARGUMENTS of the communication operations that
+            have any.
         framework: Who wrote the host lanes; unknown without any.
         issues: Repairs and losses.
     """
@@ -82,6 +88,7 @@ class HostTrace:
     spans: pd.DataFrame
     steps: pd.DataFrame
     device: pd.DataFrame
+    transfers: pd.DataFrame
     framework: Framework
     issues: list[ImportIssue]
 
@@ -129,6 +136,7 @@ def read_trace(path: Path, progress: Progress) -> HostTrace:
         spans=pd.concat(marks, ignore_index=True),
         steps=steps[["step", "start_ns", "dur_ns"]].sort_values("start_ns", ignore_index=True),
         device=_device(device, events),
+        transfers=_transfers(device),
         framework=next((_LANE_FRAMEWORKS[name] for name in HOST_LANES if (lane == name).any()), "unknown"),
         issues=file.issues,
     )
@@ -183,6 +191,18 @@ def _device(device: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
         }
     )
     return found.sort_values("start_ns", kind="stable", ignore_index=True)
+
+
+def _transfers(device: pd.DataFrame) -> pd.DataFrame:
+    told = device[device["data_type"].notna()].reset_index(drop=True)
+    columns = {
+        "name": told["name"].astype(object),
+        "start_ns": told["ts_ns"].astype("int64"),
+        "dur_ns": told["dur_ns"].astype("int64"),
+        "row": told["row"],
+    }
+    arguments = collective_arguments(columns["name"], told["data_type"], told["count"], told["alg_type"])
+    return pd.DataFrame(columns).join(arguments)
 
 
 def _steps(host: pd.DataFrame) -> pd.DataFrame:

@@ -89,6 +89,7 @@ def _row(event: dict[str, Any], base_ns: int) -> dict[str, Any]:
         "dur_ns": max(event["dur_ns"], 0) if event["on_device"] else None,
         "message_bytes": largest * item_bytes if fits and item_bytes is not None else None,
         "dtype": dtype,
+        "elements": largest if fits else None,
         "group": _group(event["group_name"], event["group_description"]),
         "group_size": event["group_size"],
         "group_ranks": ranks.strip("[]").replace(" ", "") or None if ranks else None,

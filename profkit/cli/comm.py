@@ -34,6 +34,7 @@ def command(*, invocation: Invocation, run: Path, by: str) -> int:
     profkit comm rank_0_ascend_pt
     profkit comm rank_0_ascend_pt --by link
     profkit comm trace.json.gz --by group
+    profkit comm rank_0_ascend_ms --by dtype
     profkit comm runs/ --rank 3 --by step -o communication.csv
     """
     with invocation.progress() as progress:
