@@ -22,6 +22,7 @@ _BUILT_IN: dict[str, str] = {
     "torch-execution-trace": "profkit.parsers.pytorch.execution_trace:TorchExecutionTrace",
     "kineto-trace": "profkit.parsers.pytorch.kineto_trace:KinetoTrace",
     "mindspore-dump": "profkit.parsers.dump.mindspore_dump:MindSporeDump",
+    "profkit-capture": "profkit.parsers.dump.captured_tensors:CapturedTensors",
     "msprobe-dump": "profkit.parsers.dump.msprobe_dump:MsprobeDump",
     "torch-checkpoint": "profkit.parsers.checkpoint.torch_checkpoint:TorchCheckpoint",
     "safetensors": "profkit.parsers.checkpoint.safetensors_checkpoint:SafetensorsCheckpoint",

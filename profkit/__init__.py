@@ -18,6 +18,7 @@ _PUBLIC = {
     "Run": "profkit.run",
     "Session": "profkit.session",
     "align": "profkit.correlate",
+    "capture": "profkit.capturing",
     "compare_structure": "profkit.structure",
     "describe_structure": "profkit.structure",
     "fix_random": "profkit.randomness",
@@ -33,6 +34,7 @@ __all__ = [
     "Session",
     "__version__",
     "align",
+    "capture",
     "compare_structure",
     "describe_structure",
     "fix_random",
@@ -48,6 +50,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from profkit import migrator, widget
+    from profkit.capturing import capture
     from profkit.correlate import align
     from profkit.errors import ProfkitError
     from profkit.failure_advice import proposal

@@ -31,6 +31,7 @@ for absent in ABSENT:
         raise AssertionError(f"{absent} is installed")
 import numpy as np
 import profkit as ts
+from profkit.compare import compare_paths
 from profkit.weights import compare_weights, describe_net
 
 X = np.linspace(-1, 1, 2 * 3 * 8 * 8, dtype=np.float32).reshape(2, 3, 8, 8)
@@ -77,6 +78,8 @@ files = "pt/net/torch_net_map.json", "pt/net/torch_troubleshooter_create.pth", "
 agree(ts.migrator.compare_pth_and_ckpt(*files))
 assert ts.compare_structure(net, "pt/net").agrees
 describe_net(net).save("pt/net.json")
+with ts.capture(net, "pt/captured", profile_steps=0):
+    net(torch.from_numpy(X)).sum().backward()
 with ts.proposal(), ts.tracking(output=open("trace.txt", "w")):
     net(torch.from_numpy(X))
 assert "no mindspore.nn.Cell" in refused(ts.widget.load_ms_weight2net, net, "x.ckpt")
@@ -113,6 +116,8 @@ def forward(x):
 step = ms.value_and_grad(forward, None, net.trainable_params())
 with ts.proposal(), ts.tracking(output=open("trace.txt", "w")):
     loss, grads = step(ms.Tensor(X))
+with ts.capture(net, "ms/captured", profile_steps=0):
+    ms.value_and_grad(lambda x: net(x).sum(), None, net.trainable_params())(ms.Tensor(X))
 ts.save("ms/grads/grads", grads)
 ts.migrator.save_net_and_weight_params(net, path="ms/net")
 assert ts.compare_structure("pt/net", net).agrees
@@ -128,6 +133,7 @@ for call, folder in (("compare_npy_dir", "npy"), ("compare_list_dir", "list"), (
                      ("compare_npy_dir", "grad"), ("compare_grads_dir", "grads")):
     parity = getattr(ts.migrator, call)(f"pt/{folder}", f"ms/{folder}")
     agree(parity)
+agree(compare_paths("pt/captured", "ms/captured").parity)
 assert ts.compare_structure("pt/net", "ms/net").agrees
 assert compare_weights("pt/net/torch_troubleshooter_create.pth", "ms/net/mindspore_troubleshooter_create.ckpt").agrees
 assert not {"torch", "mindspore"} & set(sys.modules)

@@ -1,0 +1,115 @@
+"""What flows through the modules of a network, written down while it does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from profkit.capturing.tensor_log import TensorLog
+from profkit.capturing.watched_net import NETWORK, Handle, WatchedNet, tensors_in
+
+
+class ModuleTensors:
+    """Hooks on all modules of a network, put on for the steps that are kept and taken off behind them.
+
+    A call gets its place when it ends, as results come into being: those of the parts before that of the whole.
+    Gradients take the place of the call, or of the first call of the module that holds the parameter.
+    """
+
+    def __init__(self, watched: WatchedNet, log: TensorLog, *, inputs: bool, gradients: bool) -> None:
+        self._watched, self._log = watched, log
+        self._inputs, self._gradients = inputs, gradients
+        self._handles: list[Handle] = []
+        self._on_parameters: list[Handle] = []
+        self._step = -1
+        self._place = 0
+        self._first_call: dict[str, int] = {}
+        self._called: set[str] = set()
+
+    def start(self, step: int, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        """Keep what happens from now on as that of a step, which begins with the call of the network.
+
+        Args:
+            step: Its number.
+            args: What the network is called with.
+            kwargs: What it is called with by keyword.
+        """
+        self._step, self._place = step, 0
+        self._first_call = {}
+        if self._inputs:
+            self._arguments_of(NETWORK)(args, kwargs)
+        if self._handles:
+            return
+        for path in self._watched.modules:
+            self._handles.append(self._watched.after(path, self._result_of(path)))
+            # The network's own is called by who begins the step: its hooks are being run.
+            if self._inputs and path != NETWORK:
+                self._handles.append(self._watched.before(path, self._arguments_of(path)))
+        if self._gradients:
+            self._watch_parameters()
+
+    def stop(self) -> None:
+        """Take the hooks off."""
+        for handle in (*self._handles, *self._on_parameters):
+            handle.remove()
+        self._handles, self._on_parameters = [], []
+
+    def never_called(self) -> list[str]:
+        """Give the modules without parts that no call was seen of."""
+        paths = self._watched.modules
+        holders = {path.rpartition(".")[0] for path in paths}
+        return [path for path in paths if path not in self._called and path not in holders]
+
+    def _result_of(self, path: str) -> Any:
+        kind = type(self._watched.modules[path]).__qualname__
+
+        def keep(result: Any) -> None:
+            self._called.add(path)
+            place, step = self._next_place(), self._step
+            self._first_call.setdefault(path, place)
+            for slot, (argument, tensor) in enumerate(tensors_in(result)):
+                where = {"step": step, "order": place, "op": path, "op_type": kind, "slot": slot, "argument": argument}
+                self._log.add(tensor, io="output", **where)
+                if self._gradients and _may_have_gradient(tensor):
+                    tensor.register_hook(self._gradient_at(where))
+
+        return keep
+
+    def _arguments_of(self, path: str) -> Any:
+        kind = type(self._watched.modules[path]).__qualname__
+
+        def keep(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+            place = self._next_place()
+            for slot, (argument, tensor) in enumerate(tensors_in([*args, *kwargs.values()])):
+                where = {"step": self._step, "order": place, "op": path, "op_type": kind, "slot": slot}
+                self._log.add(tensor, io="input", argument=argument, **where)
+
+        return keep
+
+    def _gradient_at(self, where: Mapping[str, Any]) -> Any:
+        def keep(gradient: Any) -> None:
+            if gradient is not None:
+                self._log.add(gradient, io="gradient", **where)
+
+        return keep
+
+    def _watch_parameters(self) -> None:
+        owners = self._watched.parameter_owners()
+        for name, parameter in self._watched.parameters():
+
+            def keep(gradient: Any, name: str = name, owner: str = owners.get(name, "")) -> None:
+                # Behind its output's gradient: forward order is looked at from its end.
+                place = self._first_call.get(owner, self._place) - 1
+                where = {"step": self._step, "order": place, "op": name, "op_type": "", "slot": 0, "argument": ""}
+                self._log.add(gradient, io="gradient", **where)
+
+            self._on_parameters.append(parameter.register_hook(keep))
+
+    def _next_place(self) -> int:
+        self._place += 2
+        return self._place
+
+
+def _may_have_gradient(tensor: Any) -> bool:
+    # Tensors of MindSpore take a hook at any time, and do not tell whether they need a gradient.
+    return bool(getattr(tensor, "requires_grad", True)) and "float" in str(tensor.dtype).lower()
