@@ -25,6 +25,7 @@ from profkit.correlate import (
 )
 from profkit.correlate.hint_notes import hint_notes
 from profkit.correlate.identity import identify
+from profkit.correlate.timing import side_words
 from profkit.diseases import disease_findings
 from profkit.errors import CancelledError, ImportIssue, ProfkitError, Severity
 from profkit.findings import overflow_findings, parity_findings, rank_findings
@@ -141,7 +142,7 @@ def judge(
         issues=issue_table(
             [*(issue for _, one in both for issue in (*one.issues, *_class_issues(one))), *counter_issues]
         ),
-        sides=_side_words(ref, run),
+        sides=side_words(alignment, ref) if not alignment.empty else ("ref", "run"),
         not_judged=tuple(not_judged),
     )
 
@@ -168,13 +169,6 @@ def _counters(run: Run, not_judged: list[str], progress: Progress) -> tuple[pd.D
     except (ProfkitError, OSError) as error:
         not_judged.append(f"memory-bound kernels were not judged: {error}")
         return COUNTERS.empty(), ()
-
-
-def _side_words(ref: Run | None, run: Run) -> tuple[str, str]:
-    if ref is None or ref.framework == run.framework:
-        return "ref", "run"
-    words = {"pytorch": "pt", "mindspore": "ms"}
-    return words.get(ref.framework, "ref"), words.get(run.framework, "run")
 
 
 def _load_side(

@@ -84,7 +84,9 @@ def _sides_and_aligner(ref: Run, run: Run) -> tuple[tuple[_Side, _Side], Aligner
         sides = (_Side("pt", torch.ops, levels[0]), _Side("ms", mindspore.ops, levels[1]))
         return sides, FrameworkAligner(torch.ops, mindspore.ops, levels)
     level = "device" if _level(ref.ops) == _level(run.ops) == "device" else "host"
-    sides = (_Side("ref", ref.ops, level), _Side("run", run.ops, level))
+    # A run of the other level alone has no counterparts, but it has work: unmatched, not left out.
+    its_level = [level if (ops["level"] == level).any() else _level(ops) for ops in (ref.ops, run.ops)]
+    sides = (_Side("ref", ref.ops, its_level[0]), _Side("run", run.ops, its_level[1]))
     return sides, SequenceAligner(ref.ops, run.ops, level)
 
 

@@ -106,6 +106,24 @@ def test_a_run_against_itself_has_no_finding(profkit: Command, samples: Path) ->
         assert findings_of(profkit("triage", path, path, "--format", "json")) == []
 
 
+@pytest.mark.parametrize("swapped", [False, True])
+def test_kernels_alone_have_no_counterparts_on_a_host(
+    profkit: Command, samples: Path, tmp_path: Path, swapped: bool
+) -> None:
+    kernels = tmp_path / "kernel_details.csv"
+    kernels.write_text(
+        "Name,Type,Accelerator Core,Start Time(us),Duration(us),Wait Time(us),Block Dim\n"
+        "MatMul1,MatMul,AI_CORE,1702866902796675,932.05,0,0\nCast2,Cast,AI_VECTOR_CORE,1702866902997000,5.5,0,0\n"
+    )
+    pair = [kernels, samples / "vit/pytorch/profile/trace.json.gz"]
+    pair = pair[::-1] if swapped else pair
+    aligned = profkit("align", *pair)
+    assert f"2 of {'run' if swapped else 'ref'}" in aligned.stdout + aligned.stderr
+    done = profkit("triage", *pair)
+    assert done.returncode == 0, done.stderr
+    assert "Operator time of a step" in done.stdout
+
+
 def test_hints_are_obeyed_and_those_about_nothing_told(profkit: Command, samples: Path, tmp_path: Path) -> None:
     hints = tmp_path / "hints.toml"
     hints.write_text('[classes]\n"aten::gelu" = "norm"\n"NoSuch" = "conv"\n')
