@@ -2,8 +2,9 @@
 
 Equal operators pair in order. What stands in the same narrow gap on both sides replaces each other and is one unit: an
 operator and its parts. A wide gap is another network, or another part of one: it stays unmatched. Operators that only
-the run has join a neighbour: a repetition joins the operator it repeats, light work the operator it prepares
-or finishes; a heavy operator of a kind that is not around stays unmatched.
+one side has join a neighbour: a repetition joins the operator it repeats, light work the operator it prepares
+or finishes; a heavy operator of a kind that is not around stays unmatched. What is the reference and what the run makes
+no difference: exchanged sides give the same groups.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ class SequenceAligner:
     def _part(self, ref_rows: Rows, run_rows: Rows, phase: str) -> tuple[Placement, Placement]:
         ref_keys = (self._types[0][ref_rows], self._shapes[0][ref_rows])
         run_keys = (self._types[1][run_rows], self._shapes[1][run_rows])
-        ref_at, run_at = common_sequence(ref_keys, run_keys)
+        ref_at, run_at = _common_sequence(ref_keys, run_keys)
         ref = Placement.unmatched(ref_rows, NO_COUNTERPART)
         run = Placement.unmatched(run_rows, NO_COUNTERPART)
         for left, right in zip(ref_at, run_at, strict=True):
@@ -97,14 +98,29 @@ class SequenceAligner:
             for side, part in zip((ref, run), gap, strict=True):
                 side.unit[part] = gap[0].start
                 side.reason[part] = [REPLACED] * (part.stop - part.start)
-        around = Neighbourhood(run_keys[0], self._classes[1][run_rows].tolist(), backward=phase == "backward")
-        around.adopt(run.unit, run.reason)
+        for at, (side, keys) in enumerate(((ref, ref_keys), (run, run_keys))):
+            classes = self._classes[at][side.rows].tolist()
+            Neighbourhood(keys[0], classes, backward=phase == "backward").adopt(side.unit, side.reason)
         return ref, run
 
 
 def _common_codes(columns: list[pd.Series[str]]) -> list[Ints]:
-    codes, _ = pd.factorize(pd.concat(columns, ignore_index=True))
+    # In the order of their text, so that a code does not tell which side came first.
+    codes, _ = pd.factorize(pd.concat(columns, ignore_index=True), sort=True)
     return np.split(codes.astype(np.int64), [len(columns[0])])
+
+
+def _common_sequence(ref: tuple[Ints, Ints], run: tuple[Ints, Ints]) -> tuple[Ints, Ints]:
+    """Pair equal operators; of equally good pairings the same one is chosen when the sides are exchanged."""
+    if _order_of(run) < _order_of(ref):
+        run_at, ref_at = common_sequence(run, ref)
+        return ref_at, run_at
+    return common_sequence(ref, run)
+
+
+def _order_of(keys: tuple[Ints, Ints]) -> tuple[int, list[int], list[int]]:
+    types, shapes = keys
+    return len(types), types.tolist(), shapes.tolist()
 
 
 def _replacements(
