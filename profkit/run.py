@@ -21,8 +21,10 @@ from profkit.schema import (
     API,
     COMM,
     DATA_PIPELINE,
+    DEVICE_SAMPLES,
     GRAPH_EDGES,
     GRAPH_NODES,
+    HOST_CALLS,
     LINKS,
     MEMORY,
     NODES,
@@ -72,8 +74,9 @@ class Run:
     Attributes:
         path: What the user named.
         framework: Who ran; "unknown" if no source tells it.
-        ops, spans, steps, memory, allocations, comm, links, api, data_pipeline, nodes, tensors, overflow_records,
-            graph_nodes, graph_edges: Frames of profkit.schema; empty if nothing of it was recorded.
+        ops, spans, steps, memory, allocations, comm, links, api, host_calls, device_samples, data_pipeline, nodes,
+            tensors, overflow_records, graph_nodes, graph_edges: Frames of profkit.schema; empty if nothing of it was
+            recorded.
         sources: Where each part came from.
     """
 
@@ -87,6 +90,8 @@ class Run:
     comm: pd.DataFrame = field(default_factory=COMM.empty)
     links: pd.DataFrame = field(default_factory=LINKS.empty)
     api: pd.DataFrame = field(default_factory=API.empty)
+    host_calls: pd.DataFrame = field(default_factory=HOST_CALLS.empty)
+    device_samples: pd.DataFrame = field(default_factory=DEVICE_SAMPLES.empty)
     data_pipeline: pd.DataFrame = field(default_factory=DATA_PIPELINE.empty)
     nodes: pd.DataFrame = field(default_factory=NODES.empty)
     tensors: pd.DataFrame = field(default_factory=TENSORS.empty)

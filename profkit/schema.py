@@ -218,6 +218,40 @@ API = FrameSpec(
     ),
 )
 
+HOST_CALLS = FrameSpec(
+    "host_calls",
+    (
+        _RANK,
+        Column("name", "category", "Operator as recorded"),
+        Column("input_shapes", "category", "As ops.input_shapes; scalars and None are empty", nullable=True),
+        Column("call_stack", "category", "Frames split by ';', the innermost first; secrets redacted", nullable=True),
+        Column("start_ns", "Int64", "Start, ns; text files do not tell it", nullable=True),
+        Column("host_self_ns", "Int64", "Time on the host without the calls below, ns", nullable=True),
+        Column("host_total_ns", "Int64", "Time on the host, ns", nullable=True),
+        Column("device_self_ns", "Int64", "Time of its kernels without those of the calls below, ns", nullable=True),
+        Column("device_total_ns", "Int64", "Time of its kernels, ns", nullable=True),
+        Column("device_self_aicore_ns", "Int64", "As device_self_ns, on AI cores alone", nullable=True),
+        Column("device_total_aicore_ns", "Int64", "As device_total_ns, on AI cores alone", nullable=True),
+        Column("source", "category", "File the row was read from"),
+        Column("row", "int64", "Record number in that file, from 0"),
+    ),
+)
+
+DEVICE_SAMPLES = FrameSpec(
+    "device_samples",
+    (
+        _RANK,
+        Column("time_ns", "Int64", "Time of the sample, ns; NA: of the whole recording", nullable=True),
+        Column("device", "Int64", "Device number as recorded", nullable=True),
+        Column("resource", "category", "What was sampled: lane, table or file (HBM, LLC, AI Core Freq, nic)"),
+        Column("counter", "category", "Which one of its kind, as recorded (HBM 0/Read)", nullable=True),
+        Column("measure", "category", "What the value is (Read, Throughput, hitRate)"),
+        Column("unit", "category", "Unit as the recorder tells it (MB/s, %, MHz); NA: a level or count", nullable=True),
+        Column("value", "float64", "The value"),
+        Column("source", "category", "File the row was read from"),
+    ),
+)
+
 DATA_PIPELINE = FrameSpec(
     "data_pipeline",
     (
@@ -733,6 +767,8 @@ RECORDED_FRAMES: Mapping[str, FrameSpec] = {
         COMM,
         LINKS,
         API,
+        HOST_CALLS,
+        DEVICE_SAMPLES,
         DATA_PIPELINE,
         NODES,
         TENSORS,

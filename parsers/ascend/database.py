@@ -22,6 +22,13 @@ from profkit.errors import ImportIssue, Severity, UnreadableInputError
 from profkit.frame_spec import concatenate
 from profkit.parsers.ascend.database_file import Database, is_sqlite, open_database
 from profkit.parsers.ascend.database_operators import HostSide, read_device_rows, read_host_side
+from profkit.parsers.ascend.database_records import (
+    read_device_samples,
+    read_host_calls,
+    read_marks,
+    read_operator_allocations,
+    sample_tables,
+)
 from profkit.parsers.ascend.database_samples import (
     merge_communication,
     read_arguments,
@@ -36,7 +43,19 @@ from profkit.parsers.ascend.run_info import RunInfo, info_files, read_run_info
 from profkit.parsers.ascend.steps import join_steps, step_at
 from profkit.parsers.base import Descriptor, Framework, Parsed, Recognition
 from profkit.progress import Progress, silent
-from profkit.schema import ALLOCATIONS, API, COMM, COUNTERS, LINKS, MEMORY, OPS, SPANS, STEPS
+from profkit.schema import (
+    ALLOCATIONS,
+    API,
+    COMM,
+    COUNTERS,
+    DEVICE_SAMPLES,
+    HOST_CALLS,
+    LINKS,
+    MEMORY,
+    OPS,
+    SPANS,
+    STEPS,
+)
 
 _SUFFIXES = (".db", ".dat", ".sqlite", ".sqlite3")
 _RECORD_NAME = re.compile(r"(?:ascend_(pytorch|mindspore)_profiler(?:_(\d{1,6}))?|msprof_\d+)")
@@ -46,9 +65,11 @@ _RECORD_TABLES = frozenset({"TASK", "PYTORCH_API", "CANN_API", "COMMUNICATION_OP
 _ANALYSIS_TABLES = frozenset({"StepTraceTime", "CommAnalyzerTime"})
 _READ_TABLES = _RECORD_TABLES | _ANALYSIS_TABLES | {"COMPUTE_TASK_INFO", "STRING_IDS", "CONNECTION_IDS"}
 _READ_TABLES |= {"NPU_MEM", "NPU_MODULE_MEM", "RANK_DEVICE_MAP", "CommAnalyzerBandwidth", "CommAnalyzerMatrix"}
-_READ_TABLES |= {"OP_MEMORY", "TASK_PMU_INFO"}
+_READ_TABLES |= {"OP_MEMORY", "TASK_PMU_INFO", "NPU_OP_MEM", "MSTX_EVENTS", "PYTORCH_CALLCHAINS"} | sample_tables()
 # Number tables, versions, and what viewers add for themselves.
-_NO_RECORDING = re.compile(r"ENUM_.*|META_DATA|.*_INFO|sqlite_.*|status_info|connectionCats|OVERLAP_ANALYSIS|_.*")
+_NO_RECORDING = re.compile(
+    r"ENUM_.*|META_DATA|(SESSION_TIME|NPU|HOST)_INFO|sqlite_.*|status_info|connectionCats|OVERLAP_ANALYSIS|_.*"
+)
 _FEW = 1 << 16
 
 
@@ -70,8 +91,11 @@ class AscendDatabase:
         framework="unknown",
         clock="unix epoch",
         unit="ns",
-        frames=("ops", "spans", "steps", "memory", "allocations", "comm", "links", "api"),
-        version=4,
+        frames=(
+            *("ops", "spans", "steps", "memory", "allocations", "comm", "links", "api"),
+            *("host_calls", "device_samples"),
+        ),
+        version=5,
     )
 
     def sniff(self, path: Path) -> Recognition | None:
@@ -204,7 +228,9 @@ class _Reader:
             self._note_devices(self._record, "TASK", device["device"])
             host = read_host_side(self._record, device)
             frames["ops"] = self._ops(device.drop(columns="device"), host, steps)
-            frames["spans"] = SPANS.build(host.spans.assign(rank=self.rank, source=self._source["record"]))
+            spans = SPANS.build(host.spans.assign(rank=self.rank, source=self._source["record"]))
+            marks = SPANS.build(read_marks(self._record).assign(rank=self.rank, source=self._source["record"]))
+            frames["spans"] = concatenate(SPANS, [spans, marks])
             samples = read_memory(self._record)
             samples = samples.assign(rank=self._rank_of(samples), source=self._source["record"])
             frames["memory"] = MEMORY.build(samples.drop(columns="device"))
@@ -222,12 +248,20 @@ class _Reader:
     def _side_tables(self, record: Database) -> dict[str, pd.DataFrame]:
         source = self._source["record"]
         frames: dict[str, pd.DataFrame] = {}
-        if "OP_MEMORY" in record.tables:
-            rows = read_allocations(record, "PTA" if self.framework == "pytorch" else "MindSpore")
+        if record.tables.keys() & {"OP_MEMORY", "NPU_OP_MEM"}:
+            by_framework = "OP_MEMORY" in record.tables
+            allocator = "PTA" if self.framework == "pytorch" else "MindSpore"
+            rows = read_allocations(record, allocator) if by_framework else read_operator_allocations(record)
             rows = rows.assign(rank=self._rank_of(rows), source=source)
             frames["allocations"] = ALLOCATIONS.build(rows.drop(columns="device"))
         if "CANN_API" in record.tables:
             frames["api"] = API.build(read_api_calls(record).assign(rank=self.rank, source=source))
+        if "PYTORCH_CALLCHAINS" in record.tables:
+            frames["host_calls"] = HOST_CALLS.build(read_host_calls(record).assign(rank=self.rank, source=source))
+        if record.tables.keys() & sample_tables():
+            samples = read_device_samples(record)
+            samples = samples.assign(rank=self._rank_of(samples), source=source)
+            frames["device_samples"] = DEVICE_SAMPLES.build(samples)
         return frames
 
     def _ops(self, device: pd.DataFrame, host: HostSide, steps: pd.DataFrame) -> pd.DataFrame:

@@ -23,7 +23,7 @@ def read_allocations(database: Database, allocator: str) -> pd.DataFrame:
 
     Args:
         database: The record.
-        allocator: Of the framework; memory of the graph engine is told by its names.
+        allocator: Of the framework; memory of the graph engine is told by its names, or stands in NPU_OP_MEM too.
     """
     rows = database.read("OP_MEMORY", ("name", "size", "allocationTime", "releaseTime", "deviceId"))
     names = rows.texts("name").astype(object)
@@ -32,6 +32,9 @@ def read_allocations(database: Database, allocator: str) -> pd.DataFrame:
     if early.any():
         database.note(Severity.DATA_LOSS, "OP_MEMORY", f"{early.sum():,} releases before the allocation: unknown")
     by_graph = names.astype("string").str.startswith(GRAPH_ENGINE).fillna(value=False)
+    of_engine = database.read("NPU_OP_MEM", ("operatorName", "component"))
+    is_engine = of_engine.texts("component").astype(object) == "GE"
+    by_graph |= names.isin(of_engine.texts("operatorName").astype(object)[is_engine])
     return pd.DataFrame(
         {
             "component": pd.Series(allocator, index=names.index, dtype=object).where(~by_graph, "GE"),

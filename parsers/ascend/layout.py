@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from profkit.parsers.ascend.device_samples import sampling_facts
 from profkit.parsers.ascend.run_info import info_file
 from profkit.parsers.mindspore.dataset_pipeline import files_read, pipeline_files
 
@@ -14,6 +15,7 @@ STEP_TIMES, COMMUNICATION = "step_trace_time.csv", "communication.json"
 MEMORY_RECORD, MODULE_MEMORY, OPERATOR_MEMORY = "memory_record.csv", "npu_module_mem.csv", "operator_memory.csv"
 OP_STATISTIC, API_STATISTIC, L2_CACHE = "op_statistic.csv", "api_statistic.csv", "l2_cache.csv"
 STATIC_MEMORY, MATRIX, DATASET = "static_op_mem.csv", "communication_matrix.json", "dataset.csv"
+OPERATOR_DETAILS = "operator_details.csv"
 
 _READ = (
     KERNELS,
@@ -29,6 +31,8 @@ _READ = (
     STATIC_MEMORY,
     MATRIX,
     DATASET,
+    OPERATOR_DETAILS,
+    *sampling_facts()["csv"]["files"],
 )
 _RECORD_DATABASES = ("ascend_pytorch_profiler*.db", "ascend_mindspore_profiler*.db")
 _NAMES_TOLD = 40

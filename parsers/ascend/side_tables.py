@@ -14,10 +14,13 @@ from profkit.frame_spec import FrameSpec, concatenate
 from profkit.parsers.ascend.allocations import read_allocations, read_static_memory
 from profkit.parsers.ascend.api_calls import read_api_calls
 from profkit.parsers.ascend.communication_matrix import read_matrix
+from profkit.parsers.ascend.device_samples import read_sample_file, sampling_facts
+from profkit.parsers.ascend.host_calls import read_host_calls
 from profkit.parsers.ascend.layout import (
     API_STATISTIC,
     DATASET,
     MATRIX,
+    OPERATOR_DETAILS,
     OPERATOR_MEMORY,
     STATIC_MEMORY,
     Layout,
@@ -28,7 +31,7 @@ from profkit.parsers.base import Framework
 from profkit.parsers.exact_time import MICROSECONDS, NANOSECONDS
 from profkit.parsers.mindspore.dataset_pipeline import read_pipeline
 from profkit.progress import Progress
-from profkit.schema import ALLOCATIONS, API, DATA_PIPELINE, LINKS
+from profkit.schema import ALLOCATIONS, API, DATA_PIPELINE, DEVICE_SAMPLES, HOST_CALLS, LINKS
 
 _Table: TypeAlias = "tuple[pd.DataFrame, list[ImportIssue]]"
 
@@ -36,7 +39,7 @@ _Table: TypeAlias = "tuple[pd.DataFrame, list[ImportIssue]]"
 def read_side_tables(
     layout: Layout, framework: Framework, rank: int, issues: list[ImportIssue], progress: Progress
 ) -> dict[str, pd.DataFrame]:
-    """Give the frames allocations, links, api and data_pipeline; a frame without a file is absent.
+    """Give allocations, links, api, host_calls, device_samples and data_pipeline; a frame without a file is absent.
 
     Args:
         layout: Where the files are.
@@ -51,7 +54,10 @@ def read_side_tables(
         MATRIX: (LINKS, read_matrix),
         API_STATISTIC: (API, lambda path: _with_issues(read_api_calls(path, progress))),
         DATASET: (DATA_PIPELINE, lambda path: _with_issues(_read_stages(path, progress))),
+        OPERATOR_DETAILS: (HOST_CALLS, lambda path: _with_issues(read_host_calls(path, progress))),
     }
+    for name in sampling_facts()["csv"]["files"]:
+        readers[name] = (DEVICE_SAMPLES, lambda path: _with_issues(read_sample_file(path, progress)))
     parts: dict[str, list[pd.DataFrame]] = {}
     for name, (spec, read) in readers.items():
         path = layout.files.get(name)
@@ -68,7 +74,7 @@ def read_side_tables(
     if pipeline:
         operators = DATA_PIPELINE.build(read_pipeline(pipeline, issues).assign(rank=rank))
         parts.setdefault(DATA_PIPELINE.name, []).append(operators)
-    specs: Mapping[str, FrameSpec] = {spec.name: spec for spec in (ALLOCATIONS, LINKS, API, DATA_PIPELINE)}
+    specs: Mapping[str, FrameSpec] = {spec.name: spec for spec, _ in readers.values()}
     return {name: concatenate(specs[name], frames) for name, frames in parts.items()}
 
 

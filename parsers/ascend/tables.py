@@ -238,8 +238,13 @@ def _whole_records(path: Path, issues: list[ImportIssue], progress: Progress) ->
 
 
 def _swallows_records(cells: Sequence[str]) -> bool:
-    """Say whether a cell that spans lines has as many commas as a record."""
-    return any("\n" in cell and cell.count(",") >= len(cells) - 1 for cell in cells)
+    """Say whether a cell that spans lines has as many commas as a record, and is no list of lines ended by `;`."""
+    return any("\n" in cell and cell.count(",") >= len(cells) - 1 and not _is_list_of_lines(cell) for cell in cells)
+
+
+def _is_list_of_lines(cell: str) -> bool:
+    """Tell the cells of operator_details.csv: shapes and frames, one a line, each but the last ended by `;`."""
+    return all(line.endswith(";") for line in cell.splitlines()[:-1])
 
 
 class _Lines:

@@ -51,7 +51,7 @@ from profkit.parsers.ascend.trace import HostTrace, connections_of, is_ascend_tr
 from profkit.parsers.ascend.wait_time import wait_times
 from profkit.parsers.base import Descriptor, Framework, Parsed, Recognition
 from profkit.progress import Progress
-from profkit.schema import COMM, MEMORY, OPS, SPANS, STEPS
+from profkit.schema import COMM, DEVICE_SAMPLES, MEMORY, OPS, SPANS, STEPS
 
 _LONGEST_NAME, _MOST_COLUMNS = 64, 80
 _Frame = TypeVar("_Frame")
@@ -78,8 +78,11 @@ class AscendTextProfile:
         framework="unknown",
         clock="unix epoch",
         unit="us with 3 decimals",
-        frames=("ops", "spans", "steps", "memory", "allocations", "comm", "links", "api", "data_pipeline"),
-        version=5,
+        frames=(
+            *("ops", "spans", "steps", "memory", "allocations", "comm", "links", "api"),
+            *("host_calls", "device_samples", "data_pipeline"),
+        ),
+        version=6,
     )
 
     def sniff(self, path: Path) -> Recognition | None:
@@ -114,6 +117,10 @@ class AscendTextProfile:
         frames = _frames(layout, found, info.rank)
         if not path.is_file():
             frames.update(read_side_tables(layout, framework, info.rank, found.issues, progress))
+        if found.trace is not None and len(found.trace.samples):
+            of_trace = DEVICE_SAMPLES.build(found.trace.samples.assign(rank=info.rank, source=str(layout.files[TRACE])))
+            others = [frames[DEVICE_SAMPLES.name]] if DEVICE_SAMPLES.name in frames else []
+            frames[DEVICE_SAMPLES.name] = concatenate(DEVICE_SAMPLES, [of_trace, *others])
         if not any(len(frame) for frame in frames.values()):
             reasons = "; ".join(issue.text for issue in found.issues) or "the files are empty"
             raise UnreadableInputError(f"{path}: no row could be read: {reasons}", "analyse the run again")

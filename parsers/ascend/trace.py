@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from profkit.errors import ImportIssue
 from profkit.parsers.ascend.collective_arguments import collective_arguments
+from profkit.parsers.ascend.device_samples import CounterEvents, counter_arguments
 from profkit.parsers.base import Framework
 from profkit.parsers.byte_stream import first_bytes
 from profkit.parsers.chrome.events import Argument, read_events
@@ -80,6 +81,7 @@ class HostTrace:
             whether it is a kernel or a communication operation and no wait, copy or part of an operation.
         transfers: name, start_ns, dur_ns, row and collective_arguments.ARGUMENTS of the communication operations that
             have any.
+        samples: device_samples.COLUMNS of the counter events.
         framework: Who wrote the host lanes; unknown without any.
         issues: Repairs and losses.
     """
@@ -89,6 +91,7 @@ class HostTrace:
     steps: pd.DataFrame
     device: pd.DataFrame
     transfers: pd.DataFrame
+    samples: pd.DataFrame
     framework: Framework
     issues: list[ImportIssue]
 
@@ -110,10 +113,14 @@ def read_trace(path: Path, progress: Progress) -> HostTrace:
     Raises:
         UnreadableInputError: The file gives no event.
     """
-    file = read_events(path, _ARGUMENTS, phases="XMsf", progress=progress)
+    counters = CounterEvents()
+    arguments = [*_ARGUMENTS, *counter_arguments()]
+    file = read_events(path, arguments, phases="XMsfC", progress=progress, take=counters.take)
     events = file.events
     names = events[(events["ph"] == "M") & (events["name"] == "process_name")]
-    lane = events["pid"].map(dict(zip(names["pid"], names["process_name"], strict=True))).astype(object)
+    lanes = dict(zip(names["pid"], names["process_name"], strict=True))
+    samples = counters.samples(lanes)
+    lane = events["pid"].map(lanes).astype(object)
     # Exports of parts of a trace lose or mix up the names of lanes; only hosts record these categories.
     lane = lane.where(lane.isin(DEVICE_LANES) | ~events["cat"].isin(_HOST_CATEGORIES), "Python")
     timed = events["ts_ns"].notna()
@@ -137,8 +144,9 @@ def read_trace(path: Path, progress: Progress) -> HostTrace:
         steps=steps[["step", "start_ns", "dur_ns"]].sort_values("start_ns", ignore_index=True),
         device=_device(device, events),
         transfers=_transfers(device),
+        samples=samples,
         framework=next((_LANE_FRAMEWORKS[name] for name in HOST_LANES if (lane == name).any()), "unknown"),
-        issues=file.issues,
+        issues=[*file.issues, *counters.issues(path)],
     )
 
 

@@ -112,6 +112,8 @@ def read_events(
     header_keys: Sequence[str] = (),
     phases: str = "",
     progress: Progress = silent,
+    *,
+    take: Callable[[pa.Table], pa.Table] | None = None,
 ) -> EventFile:
     """Read a whole trace.
 
@@ -121,16 +123,23 @@ def read_events(
         header_keys: The top-level keys to keep; everything else there (environment variables!) is not even decoded.
         phases: Letters of the events to keep ("XM"); all if empty.
         progress: Told the fraction of the file that was read.
+        take: Given the columns of each window, gives those that are to be kept: what is rare is taken out before its
+            columns stand empty beside all other events.
 
     Raises:
         UnreadableInputError: The file is empty, not JSON, not a trace, or gives no event.
     """
     batches = EventBatches(path, arguments, header_keys, phases, progress)
-    tables = list(batches)
-    joined = pa.concat_tables(tables).unify_dictionaries() if tables else batches.empty()
+    taken = take if take is not None else _as_it_is
+    tables = [taken(table) for table in batches]
+    joined = pa.concat_tables(tables).unify_dictionaries() if tables else taken(batches.empty())
     events = joined.to_pandas(types_mapper=_pandas_type)
     events["row"] = events["row"].astype("int64")
     return EventFile(events, batches.windows.header, batches.windows.is_object, batches.windows.damage.issues())
+
+
+def _as_it_is(table: pa.Table) -> pa.Table:
+    return table
 
 
 def _pandas_type(arrow_type: pa.DataType) -> Any:

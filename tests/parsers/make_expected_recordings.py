@@ -37,7 +37,10 @@ class Table(NamedTuple):
 RECORDINGS = Table(
     Path(__file__).with_name("expected_recordings.csv"),
     ("samples/mindspore_profiler", "samples/torch"),
-    ("ops", "spans", "steps", "memory", "allocations", "comm", "links", "api", "data_pipeline", "nodes"),
+    (
+        *("ops", "spans", "steps", "memory", "allocations", "comm", "links", "api"),
+        *("host_calls", "device_samples", "data_pipeline", "nodes"),
+    ),
 )
 DUMPS = Table(
     Path(__file__).with_name("dump") / "expected_dumps.csv",

@@ -211,7 +211,7 @@ def test_a_reduced_msprof_database_of_an_older_writer(shared: Path) -> None:
     kernels = device(parsed)
     assert (len(kernels), parsed.rank, parsed.framework) == (11, -1, "unknown")
     assert plain(kernels, "op_type")[:3] == [("ZerosLike",), ("Cast",), ("OnesLike",)]
-    assert "MSTX_EVENTS" in parsed.facts["not_read"]
+    assert parsed.facts["not_read"] == "COMMUNICATION_TASK_INFO"
 
 
 def test_an_emptied_database_and_several_devices_are_told(shared: Path) -> None:

@@ -311,10 +311,14 @@ def test_counts_that_differ_from_op_statistic_are_told(tmp_path: Path) -> None:
     assert "Add 0 of 1, Mul 2 of 3" in issue.text
 
 
-def test_files_and_columns_without_a_frame_are_named(shared: Path) -> None:
+def test_files_and_columns_without_a_frame_are_named(shared: Path, tmp_path: Path) -> None:
     root = shared / "samples/mindspore_profiler"
-    facts = read(root / "Ascend_msinsight/test/data/pytorch/text/level1/rank0_ascend_pt").facts
-    assert facts["not_read"] == "operator_details.csv"
+    recorded = root / "Ascend_msinsight/test/data/pytorch/text/level1/rank0_ascend_pt"
+    assert "not_read" not in read(recorded).facts
+    shutil.copytree(recorded, tmp_path / "run", copy_function=shutil.copyfile)
+    (tmp_path / "run/ASCEND_PROFILER_OUTPUT/soc_pmu.csv").write_text("Device_id,Task Id\n")
+    facts = read(tmp_path / "run").facts
+    assert facts["not_read"] == "soc_pmu.csv"
     assert "aic_mac_ratio" in facts["counters"]
     assert "Input Formats" in facts["columns_not_read"]
     assert "Duration(us)" not in facts["columns_not_read"]
