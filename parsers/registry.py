@@ -19,6 +19,7 @@ _BUILT_IN: dict[str, str] = {
     "mindspore-gpu-profile": "profkit.parsers.mindspore.gpu_profile:MindSporeGpuProfile",
     "ascend-text-profile": "profkit.parsers.ascend.text_profile:AscendTextProfile",
     "ascend-database": "profkit.parsers.ascend.database:AscendDatabase",
+    "mindspore-dataset-pipeline": "profkit.parsers.mindspore.pipeline_profile:MindSporePipelineProfile",
     "torch-execution-trace": "profkit.parsers.pytorch.execution_trace:TorchExecutionTrace",
     "kineto-trace": "profkit.parsers.pytorch.kineto_trace:KinetoTrace",
     "mindspore-dump": "profkit.parsers.dump.mindspore_dump:MindSporeDump",

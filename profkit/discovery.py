@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,7 +116,20 @@ def _walk(path: Path, root: Path, depth: int, entered: set[Path]) -> Discovery:
         too_deep += inside.too_deep
         taken.update(file for one in inside.found for file in one.claim.recognition.files)
     unrecognised = [file for file in unrecognised if file not in taken]
+    owners = Counter(file for one in found for file in one.claim.recognition.files)
+    # A part by itself (a dataset pipeline) is found before the recording that it belongs to: there it is read.
+    found = [one for one in found if owners[one.path] < 2 or _reads_more(one, found)]
     return Discovery(tuple(found), tuple(unrecognised), tuple(too_deep))
+
+
+def _reads_more(one: Found, others: Sequence[Found]) -> bool:
+    """Tell whether no other recording takes this one's file with more files than this one has itself."""
+    mine = one.claim.recognition.files
+    return not any(
+        one.path in other.claim.recognition.files and len(other.claim.recognition.files) > len(mine)
+        for other in others
+        if other is not one
+    )
 
 
 def _nothing_found(path: Path, discovery: Discovery) -> UnknownFormatError:

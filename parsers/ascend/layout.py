@@ -46,11 +46,13 @@ class Layout:
         run: Directory of the run, which holds profiler_info_*.json.
         output: Directory of the files.
         files: The files to read, by their names.
+        alone: Whether a single file was named: what lies beside it is none of it.
     """
 
     run: Path
     output: Path
     files: dict[str, Path]
+    alone: bool = False
 
 
 def layout_of(directory: Path) -> Layout:
@@ -81,7 +83,7 @@ def files_in_use(layout: Layout) -> dict[str, Path]:
 
 def pipeline_of(layout: Layout) -> dict[str, Path]:
     """Give the files of the dataset pipeline by kind; its raw records lie beside the output."""
-    return pipeline_files([layout.output, layout.run / "FRAMEWORK"])
+    return {} if layout.alone else pipeline_files([layout.output, layout.run / "FRAMEWORK"])
 
 
 def unread_files(layout: Layout) -> str:

@@ -10,6 +10,7 @@ it. Databases beside text files repeat them and are not read.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,12 +26,15 @@ from profkit.parsers.ascend.completeness import check_kernels, check_steps
 from profkit.parsers.ascend.kernel_counters import counter_columns, read_counters
 from profkit.parsers.ascend.kernels import Kernels, is_communication, read_kernels, type_of_kernel
 from profkit.parsers.ascend.layout import (
+    API_STATISTIC,
     COMMUNICATION,
     KERNELS,
     MEMORY_RECORD,
     MODULE_MEMORY,
     OP_STATISTIC,
+    OPERATOR_DETAILS,
     OPERATOR_MEMORY,
+    STATIC_MEMORY,
     STEP_TIMES,
     TRACE,
     Layout,
@@ -54,6 +58,11 @@ from profkit.progress import Progress
 from profkit.schema import COMM, DEVICE_SAMPLES, MEMORY, OPS, SPANS, STEPS
 
 _LONGEST_NAME, _MOST_COLUMNS = 64, 80
+# Tables that tell something by themselves; msprof adds the number of a slice and the time of the export to their names.
+_LONE_TABLES = frozenset(
+    {STEP_TIMES, MEMORY_RECORD, MODULE_MEMORY, OPERATOR_MEMORY, STATIC_MEMORY, API_STATISTIC, OPERATOR_DETAILS}
+)
+_EXPORTED = re.compile(r"([a-z_]+?)(?:_slice_\d+)?(?:_\d+)?\.csv")
 _Frame = TypeVar("_Frame")
 
 
@@ -86,7 +95,7 @@ class AscendTextProfile:
     )
 
     def sniff(self, path: Path) -> Recognition | None:
-        """Recognise a run's directory, its ASCEND_PROFILER_OUTPUT, a lone kernel_details.csv or a lone trace."""
+        """Recognise a run's directory, its ASCEND_PROFILER_OUTPUT, a lone table or a lone trace."""
         if path.is_file():
             return _sniff_table(path) or _sniff_trace(path)
         layout = layout_of(path)
@@ -113,10 +122,9 @@ class AscendTextProfile:
         found = _read_files(layout, progress)
         framework = info.framework if info.framework != "unknown" else _framework_of(layout, found)
         _read_memory(layout, framework, found, progress)
-        facts = {**info.facts, **({} if path.is_file() else _unread(layout))}
+        facts = {**info.facts, **({} if layout.alone else _unread(layout))}
         frames = _frames(layout, found, info.rank)
-        if not path.is_file():
-            frames.update(read_side_tables(layout, framework, info.rank, found.issues, progress))
+        frames.update(read_side_tables(layout, framework, info.rank, found.issues, progress))
         if found.trace is not None and len(found.trace.samples):
             of_trace = DEVICE_SAMPLES.build(found.trace.samples.assign(rank=info.rank, source=str(layout.files[TRACE])))
             others = [frames[DEVICE_SAMPLES.name]] if DEVICE_SAMPLES.name in frames else []
@@ -162,10 +170,19 @@ def _unread(layout: Layout) -> dict[str, str]:
 def _sniff_table(path: Path) -> Recognition | None:
     if path.suffix.lower() != ".csv":
         return None
-    position = columns_of_header(header_of(path), "kernel_details")
-    if position is None:
-        return None
-    return Recognition("its header is that of a kernel_details.csv", (path,))
+    name = _table_of(path)
+    return Recognition(f"its header is that of a {name}", (path,)) if name is not None else None
+
+
+def _table_of(path: Path) -> str | None:
+    """Name the table a CSV file is: kernels by the header alone, small tables by their file's name as well."""
+    header = header_of(path)
+    if columns_of_header(header, "kernel_details") is not None:
+        return KERNELS
+    match = _EXPORTED.fullmatch(path.name)
+    table = match.group(1) if match is not None else ""
+    known = f"{table}.csv" in _LONE_TABLES and columns_of_header(header, table) is not None
+    return f"{table}.csv" if known else None
 
 
 def _sniff_trace(path: Path) -> Recognition | None:
@@ -175,8 +192,8 @@ def _sniff_trace(path: Path) -> Recognition | None:
 
 
 def _lone(path: Path) -> Layout:
-    name = KERNELS if _sniff_table(path) is not None else TRACE
-    return Layout(path.parent, path.parent, {name: path})
+    name = _table_of(path) if path.suffix.lower() == ".csv" else None
+    return Layout(path.parent, path.parent, {name or TRACE: path}, alone=True)
 
 
 def _read_files(layout: Layout, progress: Progress) -> _Found:
@@ -228,7 +245,7 @@ def _read_memory(layout: Layout, framework: Framework, found: _Found, progress: 
 
 
 def _tell_absent_kernels(layout: Layout, found: _Found) -> None:
-    if KERNELS in layout.files:
+    if KERNELS in layout.files or (layout.alone and TRACE not in layout.files):
         return
     kernels = 0 if found.trace is None else int(found.trace.device["is_kernel"].sum())
     if kernels:

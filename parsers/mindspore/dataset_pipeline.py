@@ -62,6 +62,12 @@ def pipeline_files(directories: Iterable[Path], number: int | None = None) -> di
     return found
 
 
+def file_number(path: Path) -> int | None:
+    """Give the number in the name of a file of the pipeline; None for any other file."""
+    matches = (re.fullmatch(pattern, path.name) for pattern, _ in _KINDS.values())
+    return next((int(match.group(1)) for match in matches if match), None)
+
+
 def files_read(found: Mapping[str, Path]) -> dict[str, Path]:
     """Give those that are read: of several that describe the operators, one."""
     operators = [kind for kind in _OPERATORS if kind in found]

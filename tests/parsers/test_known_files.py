@@ -19,7 +19,7 @@ from profkit.errors import UnknownFormatError
         ("trace.json", b" \n", "is empty"),
         ("trace.json.gz", gzip.compress(gzip.compress(b"[]", mtime=0), mtime=0), "archive within an archive"),
         ("profiler_info_0.json", b"{}", "description of a profiling run"),
-        ("minddata_pipeline_raw_0.csv", b"op_id,op_type\n", "dataset pipeline"),
+        ("minddata_pipeline_summary_0.csv", b"op_id,op_type\n", "dataset pipeline"),
         ("aicore_intermediate_0_type.csv", b"kernel_type,total_time\n", "no executions of its own"),
         ("Framework.task_desc_info.6.slice_0", b"\x00\x01", "before analysis"),
         ("notes.txt", b"hello", r"\(5 bytes\) is of no format"),
