@@ -90,25 +90,52 @@ def write_bytes_in_one_step(path: Path, content: bytes) -> None:
 
 @contextmanager
 def file_in_one_step(path: Path) -> Iterator[IO[bytes]]:
-    """Give a file to fill beside the target; it is renamed over it only when the block ends without an exception.
+    """Give a file to fill; it takes the place of the target only when the block ends without an exception.
+
+    Until then it has no name where the system allows that, so that nothing is left of it even if the process is killed.
 
     Raises:
         ProfkitError: The place cannot be written.
     """
+    name = ""
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    except OSError as error:
-        raise ProfkitError(f"{path} cannot be written: {error.strerror}", "choose another place with -o") from error
-    try:
+        handle = _nameless_file(path.parent)
+        if handle is None:
+            handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+            umask = os.umask(0)
+            os.umask(umask)
+            os.fchmod(handle, 0o666 & ~umask)
         with os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(name).chmod(0o666 & ~umask)
+            name = name or _named(file.fileno(), path)
         Path(name).replace(path)
+        name = ""
     except OSError as error:
         raise ProfkitError(f"{path} cannot be written: {error.strerror}", "choose another place with -o") from error
     finally:
-        Path(name).unlink(missing_ok=True)
+        if name:
+            Path(name).unlink(missing_ok=True)
+
+
+def _nameless_file(folder: Path) -> int | None:
+    """Open a file that no folder lists; None where the system or the file system has no such files."""
+    if not hasattr(os, "O_TMPFILE") or not Path("/proc/self/fd").is_dir():
+        return None
+    try:
+        return os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o666)
+    except OSError:
+        return None
+
+
+def _named(handle: int, path: Path) -> str:
+    """Give a file without a name one beside its target."""
+    name = str(path.with_name(f".{path.name}.{os.getpid()}.{handle}"))
+    links = os.open("/proc/self/fd", os.O_RDONLY)
+    try:
+        # With a folder given, Python asks the system to follow the link to the file itself.
+        os.link(str(handle), name, src_dir_fd=links, follow_symlinks=True)
+    finally:
+        os.close(links)
+    return name

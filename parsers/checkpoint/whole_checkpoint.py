@@ -1,7 +1,9 @@
 """The tensors of a whole checkpoint by the names the network gives them: one file of any format, or shards.
 
-Shards are named by an index in JSON that lies beside them, {"weight_map": {tensor: file}}: pytorch_model.bin.index.json
-or model.safetensors.index.json. Source: https://huggingface.co/docs/transformers/big_models.
+Shards are named by an index in JSON that lies beside them, {"weight_map": {tensor: file}}:
+pytorch_model.bin.index.json, model.safetensors.index.json, mindspore_model.ckpt.index.json;
+mindspore.unified_safetensors calls it param_name_map.json, with or without the outer object. Sources:
+https://huggingface.co/docs/transformers/big_models; mindspore/parallel/transform_safetensors.py of MindSpore 2.10.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from profkit.parsers.dump.tensor_dtypes import element_bytes
 from profkit.safe_text import printable
 
 _INDEX_SUFFIX = ".index.json"
+_INDEX_OF_MINDSPORE = "param_name_map.json"
 _LARGEST_INDEX = 256 << 20
 _NAME_WEIGHTS = "name a .pth, .pt, .ckpt or .safetensors file, or the .index.json of its shards"
 
@@ -90,11 +93,16 @@ def read_checkpoint(path: Path | str) -> Checkpoint:
     path = Path(path)
     if path.is_dir():
         path = _index_in(path)
-    if path.name.endswith(_INDEX_SUFFIX):
+    if is_index(path):
         return _sharded(path)
     if not path.exists():
         raise UnreadableInputError(f"{path} does not exist", "check the path")
     return _READERS[checkpoint_format(path)](path)
+
+
+def is_index(path: Path) -> bool:
+    """Tell by its name whether a file is an index of shards."""
+    return path.name.endswith(_INDEX_SUFFIX) or path.name == _INDEX_OF_MINDSPORE
 
 
 def _torch(path: Path) -> Checkpoint:
@@ -146,7 +154,7 @@ def _whole(path: Path, checkpoint: Checkpoint) -> Checkpoint:
 
 
 def _index_in(folder: Path) -> Path:
-    found = sorted(folder.glob(f"*{_INDEX_SUFFIX}"))
+    found = sorted(path for path in folder.glob("*.json") if is_index(path))
     if len(found) == 1:
         return found[0]
     what = "no index of shards" if not found else f"{len(found):,} indices of shards"
@@ -187,6 +195,8 @@ def _shard_names(index: Path) -> dict[str, str]:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UnreadableInputError(f"{index} is no JSON: {str(error)[:80]}", hint) from error
     names = content.get("weight_map") if isinstance(content, dict) else None
+    if names is None and index.name == _INDEX_OF_MINDSPORE:
+        names = content
     if not isinstance(names, dict) or not names:
         raise UnreadableInputError(f"{index} has no weight_map of tensors and files", hint)
     for name in names.values():

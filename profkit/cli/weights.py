@@ -9,7 +9,7 @@ import click
 import pandas as pd
 
 from profkit.cli.invocation import INPUT, Invocation, reads_inputs
-from profkit.errors import ProfkitError, has_losses
+from profkit.errors import ProfkitError, UnreadableInputError, has_losses
 from profkit.parsers.checkpoint.whole_checkpoint import Checkpoint
 from profkit.schema import PARITY_STATUS
 from profkit.weights.comparison import compare_weights
@@ -237,6 +237,8 @@ def compare_command(
     _say_statuses(invocation, parity["status"])
     shown = parity[parity["status"].isin(only)].reset_index(drop=True) if only else parity
     invocation.give(shown, reading=_PARITY_READING)
+    if found.cut:
+        raise UnreadableInputError(f"{found.cut}; what lies before that was compared", "copy or save it again")
     return invocation.exit_code({"parity": not found.agrees, "issues": has_losses(found.issues)})
 
 

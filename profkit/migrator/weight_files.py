@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from profkit.errors import ProfkitError
+from profkit.errors import ProfkitError, UnreadableInputError
 from profkit.frameworks import import_mindspore, import_torch, is_mindspore_cell, is_torch_module
 from profkit.migrator.printed_tables import print_issues, print_parity, print_table
 from profkit.safe_text import printable
@@ -238,6 +238,8 @@ def _compared(
     paths = [Path(os.fspath(file)) for file in files]
     shapes = compare_weights(*paths, weight_map=weight_map, shapes_only=True)
     print_issues(shapes.issues)
+    if shapes.cut:
+        raise UnreadableInputError(shapes.cut, "copy or save it again")
     _print(shapes.parity, "The list of comparison results for shapes", print_level, sides, shapes=True)
     if not compare_value:
         return shapes.parity

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from profkit.compare.canonical_names import canonical_name
 from profkit.errors import UnreadableInputError
-from profkit.parsers.checkpoint.whole_checkpoint import read_checkpoint
+from profkit.parsers.checkpoint.whole_checkpoint import is_index, read_checkpoint
 from profkit.structure.net_tree import ModuleNode, NetStructure, Shape, checked, read_structure_file
 from profkit.structure.printed_net import parse_printed_net
 
@@ -30,7 +30,7 @@ def read_structure(path: Path | str) -> NetStructure:
     path = Path(path)
     if path.is_dir():
         path = _in_folder(path)
-    if path.name.endswith(".index.json") or path.suffix.lower() in _CHECKPOINTS:
+    if path.is_dir() or is_index(path) or path.suffix.lower() in _CHECKPOINTS:
         return _of_checkpoint(path)
     if path.suffix.lower() == ".json":
         return read_structure_file(path)
@@ -44,8 +44,8 @@ def _in_folder(folder: Path) -> Path:
             return found[0]
         if found:
             raise UnreadableInputError(f"{folder} holds {len(found):,} networks ({form})", "name one of them")
-    if sorted(folder.glob("*.index.json")):
-        return sorted(folder.glob("*.index.json"))[0]
+    if any(map(is_index, folder.glob("*.json"))):
+        return folder
     raise UnreadableInputError(f"{folder} is a folder without a network", _HINT)
 
 

@@ -42,17 +42,19 @@ class WeightsComparison:
         parity: A parity frame in the order of the network of A.
         weight_map: From A to B.
         issues: What of either side could not be read.
+        cut: Which side ends early, and where; "" if both are whole.
     """
 
     parity: pd.DataFrame
     weight_map: WeightMap
     issues: Sequence[ImportIssue] = field(default=())
+    cut: str = ""
 
     @property
     def agrees(self) -> bool:
-        """Whether every parameter that has to have a partner has one, and matches it."""
+        """Whether both are whole, and every parameter that has to have a partner has one and matches it."""
         settled = (self.parity["status"] == "match") | (self.parity["paired_by"] == NOT_NEEDED_BY_RULE)
-        return bool(settled.all())
+        return bool(settled.all()) and not self.cut
 
 
 def compare_weights(
@@ -108,7 +110,8 @@ def compare_weights(
             workers = 2 if size > _WORTH_A_PROCESS_BYTES else 1
         parity = compare_pairs(pairs, paired_by, tolerance, workers=workers, progress=progress)
     parity = _with_layouts(parity, made.rows)
-    return WeightsComparison(parity, made, [issue for side in sides for issue in _issues(side)])
+    cut = next((f"{side.source} is cut or damaged: {side.cut}" for side in sides if side.cut), "")
+    return WeightsComparison(parity, made, [issue for side in sides for issue in _issues(side)], cut)
 
 
 def _with_layouts(parity: pd.DataFrame, rows: Sequence[MapRow]) -> pd.DataFrame:

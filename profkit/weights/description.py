@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from profkit.errors import ProfkitError, UnreadableInputError
-from profkit.parsers.checkpoint.whole_checkpoint import Checkpoint, read_checkpoint
+from profkit.parsers.checkpoint.whole_checkpoint import Checkpoint, is_index, read_checkpoint
 from profkit.store import write_bytes_in_one_step
 
 _FORMAT = "profkit network"
@@ -95,7 +95,7 @@ def describe(path: Path | str) -> NetDescription:
         UnreadableInputError: It cannot be read, or is neither.
     """
     path = Path(path)
-    if path.suffix.lower() != ".json" or path.name.endswith(".index.json"):
+    if path.suffix.lower() != ".json" or is_index(path):
         checkpoint = read_checkpoint(path)
         if checkpoint.cut:
             raise UnreadableInputError(f"{path} is cut or damaged: {checkpoint.cut}", "copy or save it again")

