@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from profkit.correlate.executions import ALIGNED_PHASES, StepPair, rows_of
+from profkit.correlate.executions import ALIGNED_PHASES, StepPair, WorkOfSteps
 from profkit.correlate.forks import GRADIENT_SUM, close_forks
 from profkit.correlate.graph_order import follow_queues
 from profkit.correlate.layout_copies import work_of_copies
@@ -40,6 +40,7 @@ from profkit.correlate.placement import (
 from profkit.correlate.segmentation import Kernels, segment
 from profkit.correlate.stand_ins import let_stand_in
 from profkit.correlate.tensor_shapes import SAME_COUNT
+from profkit.correlate.text_columns import texts_of
 from profkit.correlate.units import TorchUnits, Unit
 from profkit.correlate.updates import align_updates
 
@@ -65,17 +66,19 @@ class FrameworkAligner:
         self._torch = torch
         self._mindspore = mindspore
         self._levels = levels
+        self._work = (WorkOfSteps(torch, levels[0]), WorkOfSteps(mindspore, levels[1]))
+        self._on_host = self._work[0] if levels[0] == "host" else WorkOfSteps(torch, "host")
         self._kernels = MindSporeKernels(mindspore)
         self._units = TorchUnits(torch, with_loops="rnn" not in self._kernels.classes)
-        self._phases = torch["phase"].astype(object).where(torch["phase"].notna(), "").to_numpy()
+        self._phases = texts_of(torch["phase"], "")
         self._launcher = torch["launcher"].to_numpy()
 
     def rows(self, pair: StepPair) -> StepRows:
         """Give the rows of one pair of steps."""
         return StepRows(
-            left=rows_of(self._torch, pair.left_rank, pair.left_step, self._levels[0]),
-            right=rows_of(self._mindspore, pair.right_rank, pair.right_step, self._levels[1]),
-            left_host=rows_of(self._torch, pair.left_rank, pair.left_step, "host"),
+            left=self._work[0].rows(pair.left_rank, pair.left_step),
+            right=self._work[1].rows(pair.right_rank, pair.right_step),
+            left_host=self._on_host.rows(pair.left_rank, pair.left_step),
         )
 
     def sequence(self, rows: StepRows) -> tuple[Hashable, Hashable]:

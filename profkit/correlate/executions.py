@@ -72,15 +72,25 @@ def working_rows(ops: pd.DataFrame, level: str) -> npt.NDArray[np.bool_]:
     return (working & (~ops["carry_over"] if level == "device" else ops["parent"] < 0)).to_numpy()
 
 
-def rows_of(ops: pd.DataFrame, rank: int, step: int, level: str) -> Rows:
-    """Give the rows of one step that stand for its work, in order of start.
+class WorkOfSteps:
+    """The rows of each step that stand for its work, in order of start.
 
     Args:
         ops: Identified ops frame.
-        rank: Process number.
-        step: Step number.
         level: "device", or "host" for the outermost host rows.
     """
-    chosen = ((ops["rank"] == rank) & (ops["step"] == step)).to_numpy() & working_rows(ops, level)
-    rows = np.flatnonzero(chosen)
-    return rows[np.argsort(ops["start_ns"].to_numpy()[rows], kind="stable")].astype(np.int64)
+
+    def __init__(self, ops: pd.DataFrame, level: str) -> None:
+        rows = np.flatnonzero(working_rows(ops, level))
+        rank, step, start = (ops[name].to_numpy()[rows] for name in ("rank", "step", "start_ns"))
+        order = np.lexsort((start, step, rank))
+        self._rows = rows[order].astype(np.int64)
+        keys = np.stack([rank[order], step[order]])
+        first = np.flatnonzero(np.concatenate([[True], (np.diff(keys) != 0).any(axis=0)]))[: len(rows)]
+        bounds = zip(first.tolist(), np.append(first, len(rows))[1:].tolist(), strict=True)
+        self._bounds = {(int(keys[0, at]), int(keys[1, at])): (at, end) for at, end in bounds}
+
+    def rows(self, rank: int, step: int) -> Rows:
+        """Give the row numbers of one step of a process; none if it did not work in it."""
+        first, end = self._bounds.get((rank, step), (0, 0))
+        return self._rows[first:end]

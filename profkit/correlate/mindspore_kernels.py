@@ -12,6 +12,7 @@ from profkit.correlate.executions import ALIGNED_PHASES
 from profkit.correlate.placement import Rows
 from profkit.correlate.segmentation import Kernels
 from profkit.correlate.tensor_shapes import shapes_of, without_shape_vectors
+from profkit.correlate.text_columns import texts_of
 from profkit.vocabulary.decomposition import kernel_type
 
 _NUMBERED = re.compile(r"(.*)-op(\d+)")
@@ -32,15 +33,16 @@ class MindSporeKernels:
     """
 
     def __init__(self, ops: pd.DataFrame) -> None:
-        self.phases = ops["phase"].astype(object).where(ops["phase"].notna(), "").to_numpy()
-        self.classes = ops["op_class"].astype(object).where(ops["op_class"].notna(), None).to_numpy()
-        self._names = ops["name"].astype(str).to_numpy()
-        types = ops["op_type"].astype(object).where(ops["op_type"].notna(), ops["name"].astype(object))
+        self.phases = texts_of(ops["phase"], "")
+        self.classes = texts_of(ops["op_class"])
+        self._names = texts_of(ops["name"])
+        types = np.where(ops["op_type"].notna(), texts_of(ops["op_type"]), self._names)
         pairs = zip(types, self._names, strict=True)
-        self._types = np.array([kernel_type(str(op_type), name) for op_type, name in pairs], dtype=object)
-        shapes = ops["input_shapes"].astype(object).where(ops["input_shapes"].notna(), "")
-        self._tensors = [without_shape_vectors(shapes_of(text)) for text in shapes]
-        self._layout = np.array([word in _LAYOUT_CLASSES for word in self.classes], dtype=bool)
+        self._types = np.array([kernel_type(op_type, name) for op_type, name in pairs], dtype=object)
+        texts = texts_of(ops["input_shapes"], "")
+        tensors = {text: without_shape_vectors(shapes_of(text)) for text in dict.fromkeys(texts)}
+        self._tensors = [tensors[text] for text in texts]
+        self._layout = np.isin(self.classes.astype(str), _LAYOUT_CLASSES)
 
     def sequence(self, rows: Rows) -> Hashable:
         """Give what makes two lists of kernels align alike."""

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from profkit.correlate.executions import StepPair, rows_of
+from profkit.correlate.executions import StepPair, WorkOfSteps
 from profkit.correlate.neighbours import HEAVY_CLASSES, Neighbourhood
 from profkit.correlate.placement import (
     NO_COUNTERPART,
@@ -28,6 +28,7 @@ from profkit.correlate.placement import (
     joined,
 )
 from profkit.correlate.sequence import common_sequence
+from profkit.correlate.text_columns import texts_of
 
 Ints = npt.NDArray[np.int64]
 
@@ -49,19 +50,18 @@ class SequenceAligner:
 
     def __init__(self, ref: pd.DataFrame, run: pd.DataFrame, level: str) -> None:
         self._frames = (ref, run)
-        self._level = level
+        self._work = (WorkOfSteps(ref, level), WorkOfSteps(run, level))
         self._types = _common_codes(
             [ops["op_type"].astype(object).fillna(ops["name"].astype(object)) for ops in self._frames]
         )
         self._shapes = _common_codes([ops["input_shapes"].astype(object) for ops in self._frames])
-        self._phases = [ops["phase"].astype(object).where(ops["phase"].notna(), "").to_numpy() for ops in self._frames]
-        self._classes = [ops["op_class"].astype(object).to_numpy() for ops in self._frames]
+        self._phases = [texts_of(ops["phase"], "") for ops in self._frames]
+        self._classes = [texts_of(ops["op_class"]) for ops in self._frames]
 
     def rows(self, pair: StepPair) -> StepRows:
         """Give the rows of one pair of steps."""
-        ref, run = self._frames
-        left = rows_of(ref, pair.left_rank, pair.left_step, self._level)
-        right = rows_of(run, pair.right_rank, pair.right_step, self._level)
+        left = self._work[0].rows(pair.left_rank, pair.left_step)
+        right = self._work[1].rows(pair.right_rank, pair.right_step)
         return StepRows(left=left, right=right, left_host=left)
 
     def sequence(self, rows: StepRows) -> tuple[Hashable, Hashable]:

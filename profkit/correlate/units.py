@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from profkit.correlate.tensor_shapes import Shape, ShapeSet, product_shapes, shapes_of
+from profkit.correlate.text_columns import texts_of
 from profkit.vocabulary.decomposition import Decomposition, by_name, decomposition, repeated, united
 
 Rows = npt.NDArray[np.int64]
@@ -127,18 +128,18 @@ class TorchUnits:
     """
 
     def __init__(self, ops: pd.DataFrame, *, with_loops: bool = True) -> None:
-        self._names = ops["name"].astype(str).to_numpy()
-        self._shapes = ops["input_shapes"].astype(object).where(ops["input_shapes"].notna(), "").to_numpy()
-        self._classes = ops["op_class"].astype(object).to_numpy()
-        self._modules = ops["module"].astype(object).where(ops["module"].notna(), None).to_numpy()
+        self._names = texts_of(ops["name"])
+        self._shapes = texts_of(ops["input_shapes"], "")
+        self._classes = texts_of(ops["op_class"])
+        self._modules = texts_of(ops["module"])
         self._parents = ops["parent"].to_numpy()
         self._forward_op = ops["forward_op"].to_numpy()
         self.top_level = top_level_rows(ops)
         self._loop = _loops(ops) if with_loops else np.zeros(len(ops), dtype=bool)
         in_loop = (self._parents >= 0) & self._loop[self._parents]
         self._work = _enclosing_rows(ops, (self.top_level == np.arange(len(ops))) | in_loop)
-        self._nested = _rows_by(self._work)
-        self._within = _rows_by(np.where(in_loop, self._parents, -1))
+        self._nested = _RowsBy(self._work)
+        self._within = _RowsBy(np.where(in_loop, self._parents, -1))
 
     def units(self, rows: Rows, phase: str) -> list[Unit]:
         """Give the units of one phase of one step.
@@ -263,8 +264,12 @@ class TorchUnits:
         return [facts for name in operators if (facts := decomposition(kind, name)) is not None]
 
 
-def _rows_by(owner: Rows) -> list[Rows]:
-    """Give, for each row, the rows it owns, in order."""
-    order = np.argsort(owner, kind="stable")
-    bounds = np.searchsorted(owner[order], np.arange(len(owner) + 1))
-    return [order[bounds[row] : bounds[row + 1]] for row in range(len(owner))]
+class _RowsBy:
+    """The rows that each row owns, in order; found when asked for, since millions of small arrays cost gigabytes."""
+
+    def __init__(self, owner: Rows) -> None:
+        self._order = np.argsort(owner, kind="stable")
+        self._bounds = np.searchsorted(owner[self._order], np.arange(len(owner) + 1))
+
+    def __getitem__(self, row: int) -> Rows:
+        return self._order[self._bounds[row] : self._bounds[row + 1]]
