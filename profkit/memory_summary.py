@@ -5,6 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 _KEYS = ["rank", "component"]
+WINDOWS = 512
+"""Equal parts of the recorded time in which the largest sample is told."""
+
 _MEASURES = {"allocated": "allocated_bytes", "reserved": "reserved_bytes"}
 
 
@@ -64,6 +67,31 @@ def memory_curve(memory: pd.DataFrame) -> pd.DataFrame:
     """
     columns = [*_KEYS, "time_ns", *_MEASURES.values(), "change_bytes"]
     return memory[columns].sort_values([*_KEYS, "time_ns"], kind="stable", ignore_index=True)
+
+
+def memory_envelope(memory: pd.DataFrame) -> pd.DataFrame:
+    """Give what each component held over time, the largest sample of each of WINDOWS equal parts of the recorded time.
+
+    Where no amounts were recorded but changes, it is the sum of the changes so far.
+
+    Args:
+        memory: Frame `memory`.
+
+    Returns:
+        rank, component, window (int64, from 0), time_ns (of the sample), held_bytes (Int64); windows without a sample
+        have no row.
+    """
+    curve = memory_curve(memory)
+    grown = curve.groupby(_KEYS, observed=True, sort=False)["change_bytes"].cumsum()
+    held = curve.assign(held_bytes=curve["allocated_bytes"].fillna(curve["reserved_bytes"]).fillna(grown))
+    held = held[held["held_bytes"].notna()]
+    if held.empty:
+        return held.assign(window=held["time_ns"])[[*_KEYS, "window", "time_ns", "held_bytes"]]
+    first, last = int(held["time_ns"].min()), int(held["time_ns"].max())
+    window = (held["time_ns"] - first) * WINDOWS // (last - first + 1)
+    held = held.assign(window=window.astype("int64"))
+    largest = held.groupby([*_KEYS, "window"], observed=True, sort=False)["held_bytes"].idxmax()
+    return held.loc[largest, [*_KEYS, "window", "time_ns", "held_bytes"]].reset_index(drop=True)
 
 
 def summarise_allocations(allocations: pd.DataFrame) -> pd.DataFrame:

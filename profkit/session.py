@@ -24,6 +24,7 @@ from profkit.schema import (
     SESSION_STEPS,
     SOURCES,
 )
+from profkit.session_resources import SESSION_COMMUNICATION, SESSION_MEMORY, SESSION_MEMORY_CURVE
 from profkit.store import directory_in_one_step, read_frame, write_frame
 
 _HEADER = "session.json"
@@ -31,7 +32,20 @@ _FINDINGS = "findings.json"
 
 _PARQUET_FRAMES: Mapping[str, FrameSpec] = {
     spec.name: spec
-    for spec in (OPERATORS, ALIGNMENT, BRIDGE, BRIDGE_ROWS, PARITY, OVERFLOW, SESSION_STEPS, SOURCES, ISSUES)
+    for spec in (
+        OPERATORS,
+        ALIGNMENT,
+        BRIDGE,
+        BRIDGE_ROWS,
+        PARITY,
+        OVERFLOW,
+        SESSION_STEPS,
+        SOURCES,
+        ISSUES,
+        SESSION_MEMORY,
+        SESSION_MEMORY_CURVE,
+        SESSION_COMMUNICATION,
+    )
 }
 
 
@@ -45,6 +59,7 @@ class Session:
         inputs: What the user named, by role (ref, run, ref dump, run dump).
         operators, alignment, bridge, bridge_rows, parity, overflow, findings, steps, sources, issues: Frames of
             profkit.schema; empty if the question was not asked.
+        memory, memory_curve, communication: Frames of profkit.session_resources; empty if nothing of it was recorded.
         sides: The words by which `alignment` calls the reference and the run.
         not_judged: What could not be answered and why, one sentence each.
     """
@@ -60,6 +75,9 @@ class Session:
     overflow: pd.DataFrame = field(default_factory=OVERFLOW.empty)
     findings: pd.DataFrame = field(default_factory=FINDINGS.empty)
     steps: pd.DataFrame = field(default_factory=SESSION_STEPS.empty)
+    memory: pd.DataFrame = field(default_factory=SESSION_MEMORY.empty)
+    memory_curve: pd.DataFrame = field(default_factory=SESSION_MEMORY_CURVE.empty)
+    communication: pd.DataFrame = field(default_factory=SESSION_COMMUNICATION.empty)
     sources: pd.DataFrame = field(default_factory=SOURCES.empty)
     issues: pd.DataFrame = field(default_factory=ISSUES.empty)
     sides: tuple[str, str] = ("ref", "run")

@@ -37,6 +37,7 @@ from profkit.progress import Progress, silent
 from profkit.run import Run, load
 from profkit.schema import ALIGNMENT, COUNTERS, OVERFLOW, PARITY, SESSION_STEPS
 from profkit.session import Session
+from profkit.session_resources import session_communication, session_memory, session_memory_curve
 from profkit.sources import issue_table, sides, source_table
 
 
@@ -138,6 +139,9 @@ def judge(
         steps=concatenate(
             SESSION_STEPS, [SESSION_STEPS.build(one.steps.assign(side=side)[SESSION_STEPS.names]) for side, one in both]
         ),
+        memory=session_memory(both),
+        memory_curve=session_memory_curve(both),
+        communication=session_communication(both),
         sources=source_table(sides(ref=ref, run=run)),
         issues=issue_table(
             [*(issue for _, one in both for issue in (*one.issues, *_class_issues(one))), *counter_issues]

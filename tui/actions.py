@@ -125,6 +125,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("issues", "app.show_view('issues')", "6", "Show what was repaired or lost while reading.", "view"),
     Action("modules", "app.show_view('modules')", "7", "Show the modules of the network as a tree.", "view"),
     Action("timeline", "app.show_view('timeline')", "8", "Show when each operator ran, on both sides.", "view"),
+    Action("memory", "app.show_view('memory')", "9", "Show how much memory each component held, and when.", "view"),
+    Action("communication", "app.show_view('communication')", "x", "Show collectives and transfers.", "view"),
     Action("next-view", "app.next_view(1)", "tab", "Show the next view.", "view"),
     Action("previous-view", "app.next_view(-1)", "shift+tab", "Show the previous view.", "view"),
     Action("palette", "app.command_palette", ":,ctrl+p", "Find something to do by its name.", "everywhere", "do"),

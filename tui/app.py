@@ -13,7 +13,7 @@ from profkit.errors import ProfkitError
 from profkit.report.quantities import count
 from profkit.safe_text import printable
 from profkit.session import Session
-from profkit.tui.actions import key_label
+from profkit.tui.actions import actions_of, key_label, key_labels
 from profkit.tui.background import is_busy
 from profkit.tui.opening import OpeningApp, OpenPaths, OpenSession
 from profkit.tui.palette import ActionCommands
@@ -103,10 +103,8 @@ class ProfkitApp(OpeningApp):
             self.notify(printable(problem), severity="warning", timeout=15, markup=False)
 
     def _make_screens(self, opened: OpeningApp.Opened, state: SessionState) -> dict[str, ViewScreen]:
-        tabs = [
-            Tab(view.name, f"{key} {view.title} {count(len(view.frame))}")
-            for key, view in enumerate(opened.views, start=1)
-        ]
+        keys = {action.id: key_labels(action.keys) for action in actions_of(["view"])}
+        tabs = [Tab(view.name, keys[view.name], view.title, count(len(view.frame))) for view in opened.views]
         screens = {
             view.name: ViewScreen(view, tabs, opened.session.title, state.views.get(view.name)) for view in opened.views
         }

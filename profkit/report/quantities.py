@@ -15,6 +15,8 @@ UNKNOWN = "-"
 # Nanoseconds in a unit, and its name; "us" as the profilers write it, so that any terminal encoding can print it.
 _TIME_UNITS = ((1, "ns"), (1_000, "us"), (1_000_000, "ms"), (1_000_000_000, "s"))
 
+_SIZE_UNITS = ((1, "B"), (1 << 10, "KiB"), (1 << 20, "MiB"), (1 << 30, "GiB"))
+
 
 def duration(ns: Any) -> str:
     """Give a duration in ns with three significant digits and its unit: "1.23 ms", "-45.0 us", "512 ns", "1230 s"."""
@@ -56,6 +58,18 @@ def number(value: Any) -> str:
 def count(value: Any) -> str:
     """Give a whole number exactly, with commas between thousands."""
     return f"{int(value):,}" if _is_known(value) else UNKNOWN
+
+
+def size(value: Any) -> str:
+    """Give bytes with three significant digits and a binary unit: "512 B", "1.50 KiB", "-3.00 GiB"."""
+    if not _is_known(value):
+        return UNKNOWN
+    for scale, unit in _SIZE_UNITS[:-1]:
+        # Compared after rounding to three digits, so that a byte less than 1 MiB is no 1024 KiB.
+        if abs(value) < 1023.5 * scale:
+            return _three_digits(value / scale, whole=scale == 1) + f" {unit}"
+    scale, unit = _SIZE_UNITS[-1]
+    return _three_digits(value / scale) + f" {unit}"
 
 
 def _is_known(value: Any) -> TypeGuard[float]:

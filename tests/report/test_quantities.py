@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profkit.report.quantities import count, duration, number, ratio
+from profkit.report.quantities import count, duration, number, ratio, size
 
 _NS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9}
 
 
-@pytest.mark.parametrize("write", [duration, ratio, number, count])
+@pytest.mark.parametrize("write", [duration, ratio, number, count, size])
 @pytest.mark.parametrize("unknown", [None, math.nan, np.nan, pd.NA, pd.NaT])
 def test_unknown_is_a_dash(write, unknown):
     assert write(unknown) == "-"
@@ -76,3 +76,20 @@ def test_numbers(value, text):
 def test_counts_are_exact():
     assert count(98_331) == "98,331"
     assert count(np.int64(2**62)) == f"{2**62:,}"
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1.00 KiB"),
+        (1536, "1.50 KiB"),
+        ((1 << 20) - 1, "1.00 MiB"),
+        (1 << 30, "1.00 GiB"),
+        (-3 << 30, "-3.00 GiB"),
+        (5 << 40, "5120 GiB"),
+    ],
+)
+def test_sizes(amount, text):
+    assert size(amount) == text

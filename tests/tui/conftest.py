@@ -24,6 +24,7 @@ from profkit.schema import (
     SOURCES,
 )
 from profkit.session import Session
+from profkit.session_resources import SESSION_COMMUNICATION, SESSION_MEMORY, SESSION_MEMORY_CURVE
 from profkit.tui.app import ProfkitApp
 from profkit.tui.screens.view_screen import ViewScreen
 
@@ -94,6 +95,9 @@ def _session() -> Session:
         overflow=_overflow(),
         findings=findings,
         steps=_steps(),
+        memory=_memory(),
+        memory_curve=_memory_curve(),
+        communication=_communication(),
         sources=_sources(),
         issues=_issues(),
         not_judged=("Gradients were not dumped on either side.",),
@@ -173,6 +177,50 @@ def _steps() -> pd.DataFrame:
             "dur_ns": pd.array([8_200_000, 13_580_000], dtype="Int64"),
             "how": ["recorded", "recorded"],
             "source": ["trace.json", "trace_view.json"],
+        }
+    )
+
+
+def _memory() -> pd.DataFrame:
+    return SESSION_MEMORY.build(
+        {
+            "side": ["run", "run"],
+            "rank": [0, 0],
+            "component": ["APP", "GE"],
+            "samples": [40, 2],
+            "peak_allocated_bytes": pd.array([3 << 30, 5 << 20], dtype="Int64"),
+            "peak_reserved_bytes": pd.array([4 << 30, None], dtype="Int64"),
+        }
+    )
+
+
+def _memory_curve() -> pd.DataFrame:
+    """The first half of the time nothing, then a peak, then half of it."""
+    return SESSION_MEMORY_CURVE.build(
+        {
+            "side": ["run"] * 3,
+            "rank": [0] * 3,
+            "component": ["APP"] * 3,
+            "window": [0, 256, 300],
+            "time_ns": [0, 2_560, 3_000],
+            "held_bytes": pd.array([0, 3 << 30, 3 << 29], dtype="Int64"),
+        }
+    )
+
+
+def _communication() -> pd.DataFrame:
+    return SESSION_COMMUNICATION.build(
+        {
+            "side": ["run"],
+            "rank": [0],
+            "name": ["hcom_allReduce__170_0_1"],
+            "operation": ["allReduce"],
+            "kind": ["collective"],
+            "count": [3],
+            "total_ns": pd.array([6_000_000], dtype="Int64"),
+            "wait_ns": pd.array([1_000_000], dtype="Int64"),
+            "size_bytes": pd.array([8 << 20], dtype="Int64"),
+            "bandwidth_gb_s": [(8 << 20) / 5e6],
         }
     )
 

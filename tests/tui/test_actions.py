@@ -309,15 +309,18 @@ def show(name: str, key: str) -> Exercise:
 
 async def next_view(pilot, settle):
     seen = []
-    for _ in range(8):
+    for _ in range(10):
         await pilot.press("tab")
         seen.append(pilot.app.screen.view.name)
-    assert seen == ["findings", "overflow", "parity", "sources", "issues", "modules", "timeline", "operators"]
+    assert seen == [
+        "findings", "overflow", "parity", "sources", "issues", "modules", "timeline", "memory", "communication",
+        "operators",
+    ]  # fmt: skip
 
 
 async def previous_view(pilot, settle):
     await pilot.press("shift+tab", "shift+tab")
-    assert pilot.app.screen.view.name == "modules"
+    assert pilot.app.screen.view.name == "memory"
 
 
 async def fold(pilot, settle):
@@ -504,6 +507,8 @@ EXERCISES: dict[str, Exercise] = {
     "issues": show("issues", "6"),
     "modules": show("modules", "7"),
     "timeline": show("timeline", "8"),
+    "memory": show("memory", "9"),
+    "communication": show("communication", "x"),
     "next-view": next_view,
     "previous-view": previous_view,
     "help": show_help,

@@ -23,6 +23,8 @@ pytestmark = pytest.mark.skipif(
         pytest.param((120, 40), ["?"], id="help-120x40"),
         pytest.param((80, 24), ["7", "j", "j", "j", "z"], id="modules-80x24"),
         pytest.param((120, 40), ["8", "]", "+"], id="timeline-120x40"),
+        pytest.param((80, 24), ["9"], id="memory-80x24"),
+        pytest.param((120, 40), ["x"], id="communication-120x40"),
     ],
 )
 def test_picture(app, settle, snap_compare, size, keys):

@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 from profkit.session import Session
 from profkit.tui.view import View
+from profkit.tui.views.communication import communication_view
 from profkit.tui.views.findings import findings_view
 from profkit.tui.views.issues import issues_view
+from profkit.tui.views.memory import memory_view
 from profkit.tui.views.modules import modules_view
 from profkit.tui.views.operators import operators_view
 from profkit.tui.views.overflow import overflow_view
@@ -24,6 +26,8 @@ _VIEWS: tuple[Callable[[Session], View], ...] = (
     issues_view,
     modules_view,
     timeline_view,
+    memory_view,
+    communication_view,
 )
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 import pandas as pd
 from rich.cells import cell_len, set_cell_size
 
-from profkit.report.quantities import UNKNOWN, count, duration, number, ratio
+from profkit.report.quantities import UNKNOWN, count, duration, number, ratio, size
 from profkit.safe_text import printable
 from profkit.tui.verdicts import Tone, Verdict
 
@@ -110,6 +110,11 @@ def ratio_column(name: str, title: str) -> TableColumn:
 def number_column(name: str, title: str) -> TableColumn:
     """Give a column of measurements."""
     return TableColumn(name, title, "number", number, min_width=9)
+
+
+def size_column(name: str, title: str, *, short: str) -> TableColumn:
+    """Give a column of bytes."""
+    return TableColumn(name, title, "number", size, short, min_width=8)
 
 
 def count_column(name: str, title: str) -> TableColumn:

@@ -19,10 +19,12 @@ _NARROWEST_TITLE = 12
 
 @dataclass(frozen=True)
 class Tab:
-    """One view in the bar: its name, and its text in full."""
+    """One view in the bar: its name, its key, its title and the number of its rows."""
 
     name: str
-    text: str
+    key: str
+    title: str
+    rows: str
 
 
 class ViewBar(Widget):
@@ -48,7 +50,7 @@ class ViewBar(Widget):
         self._title = printable(title)
 
     def render(self) -> Content:
-        """Give the line; where it is too narrow for all texts, only the current view has one."""
+        """Give the line; where it is narrow, counts go first, then the titles of all but the current view."""
         parts = [(f" {text} ", "reverse bold" if tab.name == self._current else "") for tab, text in self._texts()]
         rest = self.size.width - sum(cell_len(text) for text, _ in parts)
         title = fitted(self._title, rest - 1, right=True) if rest > _NARROWEST_TITLE else ""
@@ -64,5 +66,11 @@ class ViewBar(Widget):
                 return
 
     def _texts(self) -> list[tuple[Tab, str]]:
-        has_room = sum(cell_len(tab.text) + 2 for tab in self._tabs) <= self.size.width
-        return [(tab, tab.text if has_room or tab.name == self._current else tab.text.split()[0]) for tab in self._tabs]
+        """Give all there is to say of every view, else their titles, else the keys of all but the current one."""
+        full = [(tab, f"{tab.key} {tab.title} {tab.rows}") for tab in self._tabs]
+        titled = [(tab, f"{tab.key} {tab.title}") for tab in self._tabs]
+        least = [(tab, text if tab.name == self._current else tab.key) for tab, text in full]
+        for texts in (full, titled):
+            if sum(cell_len(text) + 2 for _, text in texts) <= self.size.width:
+                return texts
+        return least
