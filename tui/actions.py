@@ -9,13 +9,16 @@ from typing import Literal
 from textual.binding import Binding, BindingType
 from textual.keys import format_key
 
-Scope = Literal["table", "view", "chart", "tree", "text", "picker", "note", "open", "loading", "message", "everywhere"]
+Scope = Literal[
+    "table", "view", "chart", "tree", "values", "text", "picker", "note", "open", "loading", "message", "everywhere"
+]
 
 SCOPE_TITLES: dict[Scope, str] = {
     "table": "In a table",
     "view": "In every view",
     "chart": "In a view with a picture",
     "tree": "In a tree",
+    "values": "In a view of tensors",
     "text": "In a text that covers the view",
     "picker": "While choosing columns",
     "note": "While writing a note",
@@ -88,6 +91,14 @@ ACTIONS: tuple[Action, ...] = (
     Action("next-flag", "flagged(1)", "]", "Move to the next flagged row.", "view", "flag"),
     Action("detail", "toggle_detail", "d", "Show or hide the text about the row.", "view", "detail"),
     Action("fold", "fold", "z", "Fold away what lies below the row; again to bring it back.", "tree"),
+    Action(
+        "values",
+        "show_values",
+        "w",
+        "Show how the differences are spread over the elements, and the worst of them.",
+        "values",
+        "values",
+    ),
     Action("picture", "toggle_chart", "c", "Show or hide the picture above the table.", "chart"),
     Action("zoom-in", "chart_zoom(1)", "+,equals_sign", "Show a shorter part of the picture, around the row.", "chart"),
     Action("zoom-out", "chart_zoom(-1)", "-", "Show a longer part of the picture.", "chart"),

@@ -32,7 +32,7 @@ _COLORS = (
 )
 _KEY_NAMES = frozenset(key.value for key in Keys)
 _MODIFIERS = frozenset({"ctrl", "shift", "alt"})
-_SCOPES_OF_A_VIEW: frozenset[Scope] = frozenset({"table", "view", "chart", "tree"})
+_SCOPES_OF_A_VIEW: frozenset[Scope] = frozenset({"table", "view", "chart", "tree", "values"})
 
 
 @dataclass(frozen=True)

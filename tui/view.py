@@ -50,6 +50,8 @@ class View:
         note: One line that stands under the table.
         chart: Makes the picture above the table; None if the view has none.
         code: Gives the line of a file that a row speaks of; None if nothing recorded tells one.
+        values: Reads the tensors a row speaks of and gives what there is to see in them; takes time and may raise
+            ProfkitError. None if the rows speak of none.
         depth: Levels above each row, for a frame that is a tree in the order of a walk; its rows can be folded.
     """
 
@@ -68,6 +70,7 @@ class View:
     chart: Callable[[], Chart] | None = None
     code: Callable[[int], CodePlace | None] = lambda row: None
     depth: npt.NDArray[np.int64] | None = None
+    values: Callable[[int], Content] | None = None
 
 
 def place_of_operator(link: Link, row: int) -> Place | None:

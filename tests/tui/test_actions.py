@@ -414,8 +414,20 @@ async def next_drawn(pilot, settle):
     assert after["offset_ns"] > before["offset_ns"]
 
 
+async def show_values(pilot, settle):
+    await pilot.press("4", "w")
+    await pilot.app.workers.wait_for_complete()
+    await settle()
+    assert any("no values of side a were recorded" in text for text in said(pilot))
+
+
 async def show_help(pilot, settle):
-    for view, key, scopes in (("1", "?", ()), ("8", "f1", ("chart",)), ("7", "?", ("tree",))):
+    for view, key, scopes in (
+        ("1", "?", ()),
+        ("8", "f1", ("chart",)),
+        ("7", "?", ("tree",)),
+        ("4", "?", ("chart", "values")),
+    ):
         await pilot.press(view)
         await settle()
         await pilot.press(key)
@@ -515,6 +527,7 @@ EXERCISES: dict[str, Exercise] = {
     "open": open_other,
     "quit": leave,
     "close-text": close_text,
+    "values": show_values,
 }
 
 
@@ -613,6 +626,7 @@ HANDLERS: dict[str, type] = {
     "view": ViewScreen,
     "chart": ViewScreen,
     "tree": ViewScreen,
+    "values": ViewScreen,
     "text": TextScreen,
     "picker": ColumnPicker,
     "note": NoteScreen,
@@ -638,7 +652,7 @@ def test_every_id_stands_for_one_action():
 
 def test_no_key_means_two_things_in_one_place():
     for scopes in (
-        ("table", "view", "chart", "tree"),
+        ("table", "view", "chart", "tree", "values"),
         ("text",),
         ("picker",),
         ("note",),

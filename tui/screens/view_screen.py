@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from textual import on
+from collections.abc import Callable
+
+from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Container, VerticalScroll
 from textual.content import Content
@@ -11,6 +13,7 @@ from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Footer, Input, Static
 
+from profkit.errors import ProfkitError
 from profkit.report.quantities import count
 from profkit.safe_text import printable
 from profkit.tui.actions import Scope, bindings
@@ -41,7 +44,7 @@ class ViewScreen(RowActions):
     """
 
     AUTO_FOCUS = "FrameTable"
-    SCOPES = ("view", "chart", "tree", "everywhere")
+    SCOPES = ("view", "chart", "tree", "values", "everywhere")
     BINDINGS = bindings(*SCOPES)
 
     class OperatorChosen(Message):
@@ -83,8 +86,9 @@ class ViewScreen(RowActions):
 
     @property
     def scopes(self) -> tuple[Scope, ...]:
-        """The scopes that do something in this view: not those of a picture or a tree it does not have."""
-        absent = {"chart": self._chart is None, "tree": self.view.depth is None}
+        """The scopes that do something in this view: not those of what it does not have."""
+        view = self.view
+        absent = {"chart": self._chart is None, "tree": view.depth is None, "values": view.values is None}
         return ("table", *(scope for scope in self.SCOPES if not absent.get(scope, False)))
 
     def help_topic(self) -> Content:
@@ -329,6 +333,23 @@ class ViewScreen(RowActions):
         operator = int(self.view.link.operator[row])
         if operator >= 0:
             self.post_message(self.OperatorChosen(operator))
+
+    def action_show_values(self) -> None:
+        """Read the tensors the row speaks of and show what there is to see in them."""
+        row, values = self.table.row, self.view.values
+        if values is None or row is None:
+            self.notify("This row speaks of no tensors.")
+        else:
+            self._read_values(lambda: values(row))
+
+    @work(thread=True, exclusive=True, group="values")
+    def _read_values(self, read: Callable[[], Content]) -> None:
+        try:
+            text = read()
+        except ProfkitError as error:
+            self.say(f"{error.message}: {error.hint}", is_problem=True)
+            return
+        self.app.call_from_thread(self.app.push_screen, TextScreen(text))
 
     def action_columns(self) -> None:
         """Choose the columns that are shown."""

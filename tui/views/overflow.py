@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from textual.content import Content
 
+from profkit.overflow import short_operator_name
 from profkit.report.quantities import count, number
 from profkit.session import Session
 from profkit.tui.code_place import CodePlace
@@ -28,6 +29,7 @@ COLUMNS = (
     count_column("saturated", "saturated"),
     number_column("max_abs_input", "max |input|"),
     count_column("order", "order"),
+    count_column("chain", "way"),
     count_column("iteration", "iteration"),
     text_column("op_type", "type", short="type", max_width=20),
     text_column("module", "module", max_width=40, keep_tail=True),
@@ -35,8 +37,15 @@ COLUMNS = (
 )
 
 
+_LINKS_SHOWN = 12
+
+
 def _with_role(role: str) -> FilterWord:
     return lambda overflow: (overflow["role"] == role).to_numpy(dtype=np.bool_)
+
+
+def _on_the_way(overflow: pd.DataFrame) -> Mask:
+    return overflow["chain"].notna().to_numpy(dtype=np.bool_)
 
 
 def _to_look_at(overflow: pd.DataFrame) -> Mask:
@@ -55,15 +64,16 @@ def overflow_view(session: Session) -> View:
         columns=COLUMNS,
         flagged=_to_look_at(overflow),
         link=link,
-        describe=lambda row: _describe(overflow.iloc[row]),
+        describe=lambda row: _describe(overflow, row),
         leads_to=lambda row: place_of_operator(link, row),
         when_empty="No NaN, Inf or saturated value was found, or no dump was given (see 5).",
         code=lambda row: CodePlace.parse(overflow["code"].iloc[row]),
-        words={str(role): _with_role(str(role)) for role in OVERFLOW},
+        words={"chain": _on_the_way, **{str(role): _with_role(str(role)) for role in OVERFLOW}},
     )
 
 
-def _describe(row: Any) -> Content:
+def _describe(overflow: pd.DataFrame, number_of_row: int) -> Content:
+    row = overflow.iloc[number_of_row]
     text = DetailText().heading(row["op"]).verdict("role", row["role"], OVERFLOW)
     text.sentence(row["reason"])
     text.field("type", row["op_type"]).field("module", row["module"])
@@ -73,4 +83,28 @@ def _describe(row: Any) -> Content:
     text.field("+Inf", count(row["pos_inf"])).field("-Inf", count(row["neg_inf"]))
     text.field("saturated", count(row["saturated"]))
     text.heading("Inputs").field("largest finite magnitude", number(row["max_abs_input"]))
+    if not pd.isna(row["chain"]):
+        _add_way(text, overflow, row)
     return text.content()
+
+
+def _add_way(text: DetailText, overflow: pd.DataFrame, row: Any) -> None:
+    """Name the operators from the origin to the loss; those around the row where the way is long."""
+    way = overflow[overflow["chain"].notna()].sort_values("chain", kind="stable")
+    text.heading(f"Way from the origin to the loss: {count(len(way))} operators (filter: chain)")
+    at = int((way["chain"] < row["chain"]).sum())
+    first = max(0, min(at - _LINKS_SHOWN // 2, len(way) - _LINKS_SHOWN))
+    shown = way.iloc[first : first + _LINKS_SHOWN]
+    if first:
+        text.sentence(f"{count(first)} before these")
+    for link in shown.to_dict("records"):
+        here = " <- here" if link["chain"] == row["chain"] else ""
+        text.verdict(
+            f"{count(link['chain'])}  {short_operator_name(link['op'], link['module'])}{here}", link["role"], OVERFLOW
+        )
+    if first + len(shown) < len(way):
+        text.sentence(f"{count(len(way) - first - len(shown))} after these")
+
+
+def _known(value: Any) -> str | None:
+    return None if pd.isna(value) else str(value)

@@ -15,6 +15,7 @@ from profkit.tui.links import link_by_module
 from profkit.tui.row_filter import FilterWord
 from profkit.tui.verdicts import FIRST_DIVERGENCE, PARITY
 from profkit.tui.view import View, place_of_operator
+from profkit.tui.views.pair_values import pair_values
 from profkit.tui.widgets.table_column import count_column, number_column, text_column, verdict_column
 
 COLUMNS = (
@@ -71,6 +72,7 @@ def parity_view(session: Session) -> View:
         leads_to=lambda row: place_of_operator(link, row),
         when_empty="No tensors were compared: no dumps of both sides were given (see 5).",
         words=FILTER_WORDS,
+        values=lambda row: pair_values(parity.iloc[row]),
         chart=lambda: DepthChart(
             parity["rel_l2"].to_numpy(dtype=np.float64), _is_different(parity), "relative L2 difference by depth"
         ),
