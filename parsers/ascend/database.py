@@ -95,7 +95,7 @@ class AscendDatabase:
             *("ops", "spans", "steps", "memory", "allocations", "comm", "links", "api"),
             *("host_calls", "device_samples"),
         ),
-        version=5,
+        version=6,
     )
 
     def sniff(self, path: Path) -> Recognition | None:

@@ -11,6 +11,7 @@ from profkit.errors import Severity
 from profkit.parsers.ascend.database_file import Database, Rows
 from profkit.parsers.ascend.device_samples import COLUMNS, sampling_facts
 from profkit.parsers.ascend.host_calls import call_stack
+from profkit.redaction import redact_text
 
 # Added by viewers to tables that they opened.
 _OF_VIEWERS = frozenset({"depth", "waitNs", "opConnectionId"})
@@ -86,7 +87,10 @@ def read_host_calls(database: Database) -> pd.DataFrame:
 
 
 def read_marks(database: Database) -> pd.DataFrame:
-    """Read MSTX_EVENTS, ranges and points that the user marked: columns of schema.SPANS without rank and source."""
+    """Read MSTX_EVENTS, ranges and points that the user marked: columns of schema.SPANS without rank and source.
+
+    Their texts are the user's own: what looks like a secret in one is replaced.
+    """
     rows = database.read("MSTX_EVENTS", ("startNs", "endNs", "message", "globalTid"))
     start, end = rows.whole("startNs"), rows.whole("endNs")
     fine = ((start >= 0) & (end >= start)).fillna(value=False).astype(bool)
@@ -99,7 +103,7 @@ def read_marks(database: Database) -> pd.DataFrame:
             "dur_ns": end - start,
             "thread": rows.whole("globalTid").map(lambda tid: str(tid & 0xFFFFFFFF), na_action="ignore").astype(object),
             "kind": "annotation",
-            "name": rows.texts("message").astype(object).fillna("unnamed mark"),
+            "name": rows.texts("message").astype(object).map(redact_text, na_action="ignore").fillna("unnamed mark"),
             "row": np.arange(rows.count),
         }
     )

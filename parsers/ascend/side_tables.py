@@ -31,6 +31,7 @@ from profkit.parsers.base import Framework
 from profkit.parsers.exact_time import MICROSECONDS, NANOSECONDS
 from profkit.parsers.mindspore.dataset_pipeline import read_pipeline
 from profkit.progress import Progress
+from profkit.redaction import redact_text
 from profkit.schema import ALLOCATIONS, API, DATA_PIPELINE, DEVICE_SAMPLES, HOST_CALLS, LINKS
 
 _Table: TypeAlias = "tuple[pd.DataFrame, list[ImportIssue]]"
@@ -93,6 +94,6 @@ def _read_stages(path: Path, progress: Progress) -> tuple[pd.DataFrame, CsvTable
         "name": name.to_pandas().astype("category"),
         "count": pd.arrays.IntegerArray(count.ns, ~count.known),
         "mean_ns": pd.arrays.IntegerArray(mean.ns, ~mean.known),
-        "note": table.texts("note").to_pandas().astype(pd.StringDtype("pyarrow")),
+        "note": table.texts("note").to_pandas().map(redact_text, na_action="ignore").astype(pd.StringDtype("pyarrow")),
     }
     return pd.DataFrame(columns), table

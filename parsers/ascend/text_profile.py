@@ -91,7 +91,7 @@ class AscendTextProfile:
             *("ops", "spans", "steps", "memory", "allocations", "comm", "links", "api"),
             *("host_calls", "device_samples", "data_pipeline"),
         ),
-        version=6,
+        version=7,
     )
 
     def sniff(self, path: Path) -> Recognition | None:

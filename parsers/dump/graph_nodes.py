@@ -11,6 +11,8 @@ from importlib.resources import files
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from profkit.redaction import redact_text
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -119,7 +121,7 @@ def users_line(lines: Sequence[str]) -> SourceLine | None:
     outermost_first = len(users) > 1 and _outermost_first(users, stack)
     found = users[-1] if outermost_first else users[0]
     code = found.code.partition(_SHARED_CODE_NOTE)[0].strip().removesuffix("/").strip()
-    return SourceLine(found.file, found.line, code[:_LONGEST_CODE])
+    return SourceLine(found.file, found.line, redact_text(code)[:_LONGEST_CODE])
 
 
 @cache

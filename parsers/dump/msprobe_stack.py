@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from profkit.errors import ImportIssue
 from profkit.parsers.dump.json_entries import JsonEntries
 from profkit.parsers.dump.tensor_names import is_encodable
+from profkit.redaction import redact_text
 from profkit.safe_text import printable
 
 _FRAME = re.compile(r"File (?P<file>.+), line (?P<line>\d{1,9}), in .*?, ?\n(?P<code>.*)", re.DOTALL)
@@ -61,9 +62,8 @@ def _users_line(frames: list[str]) -> CodeLine | None:
     for frame in frames:
         match = _FRAME.fullmatch(frame)
         if match is not None and not _LIBRARY.search(match["file"]):
-            return CodeLine(
-                _encodable(match["file"]), int(match["line"]), _encodable(match["code"].strip()[:_LONGEST_CODE])
-            )
+            code = redact_text(match["code"].strip())[:_LONGEST_CODE]
+            return CodeLine(_encodable(match["file"]), int(match["line"]), _encodable(code))
     return None
 
 

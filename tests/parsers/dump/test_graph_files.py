@@ -247,6 +247,12 @@ def test_source_lines_come_from_the_text_where_the_binary_has_none(tmp_path: Pat
     assert nodes.loc["3", ["source_file", "source_line", "source_code"]].tolist() == ["/home/u/net.py", 9, "x + x"]
 
 
+def test_a_secret_in_a_source_line_is_taken_out() -> None:
+    found = users_line([f"# In file /home/u/net.py:9, 1~2/  net = load(x, password='hunter2'{' ' * 400})/"])
+    assert found is not None
+    assert found.code.startswith("net = load(x, password=<redacted>")
+
+
 def test_a_damaged_binary_leaves_the_text(tmp_path: Path) -> None:
     parsed = MindSporeDump().read(dump_with(tmp_path, pb_0=b"\xff" * 40, ir_0=OLD_TEXT), silent)
     assert len(parsed.frames["graph_nodes"]) == 6
