@@ -26,7 +26,7 @@ from profkit.correlate import (
 from profkit.correlate.hint_notes import hint_notes
 from profkit.correlate.identity import identify
 from profkit.correlate.timing import side_words
-from profkit.diseases import disease_findings
+from profkit.diseases import claimed_units, disease_findings
 from profkit.errors import CancelledError, ImportIssue, ProfkitError, Severity
 from profkit.findings import overflow_findings, parity_findings, rank_findings
 from profkit.frame_spec import concatenate
@@ -120,8 +120,10 @@ def judge(
     not_judged += difference.notes
     found = [overflow_findings(overflow), parity_findings(parity)]
     if ref is not None and units is not None and _is_one_network(alignment, not_judged):
-        found.append(slow_findings(alignment, units, across=ref.framework != run.framework))
-        found.append(disease_findings(run, ref, alignment, units, counters))
+        diseases = disease_findings(run, ref, alignment, units, counters)
+        claimed = claimed_units(diseases, alignment, ref, run)
+        found.append(slow_findings(alignment, units, across=ref.framework != run.framework, claimed=claimed))
+        found.append(diseases)
     if ref is None:
         found.append(disease_findings(run, None, alignment, None, counters))
     both = [(side, one) for side, one in (("ref", ref), ("run", run)) if one is not None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 import pandas as pd
@@ -16,13 +17,16 @@ _MOSTLY_GAPS = thresholds("slow")["mostly_gaps"]
 _MORE_KERNELS = thresholds("slow")["more_kernels"]
 
 
-def slow_findings(alignment: pd.DataFrame, units: pd.DataFrame, *, across: bool) -> pd.DataFrame:
+def slow_findings(
+    alignment: pd.DataFrame, units: pd.DataFrame, *, across: bool, claimed: Collection[int] = ()
+) -> pd.DataFrame:
     """Say what became slow, largest effect first.
 
     Args:
         alignment: Frame of schema.ALIGNMENT.
         units: Frame of `slow.judged_units` of that alignment.
         across: Whether the runs are of two frameworks.
+        claimed: Units whose time a disease names: no class is slow because of them.
 
     Returns:
         Frame of schema.FINDINGS, kind slow, rank from 0. One row a module that has units that stand out (their excess
@@ -31,7 +35,7 @@ def slow_findings(alignment: pd.DataFrame, units: pd.DataFrame, *, across: bool)
     """
     groups = alignment[alignment["group"] >= 0].groupby("unit")["group"].unique()
     step = float(units["run_wall_ns"].sum())
-    found = [*_slow_modules(units, step), *_slow_classes(units, step, across=across)]
+    found = [*_slow_modules(units, step), *_slow_classes(units[~units.index.isin(claimed)], step, across=across)]
     found.sort(key=lambda row: -row["impact_ns"])
     rows = [
         {**row, "rank": rank, "groups": sorted(int(group) for unit in row["groups"] for group in groups[unit])}

@@ -35,9 +35,11 @@ def memory_bound(subject: Subject) -> list[Finding]:
     evidence = (
         f"{len(rows)} kernels load data for at least {thresholds('memory_bound')['mte2_ratio']:.0%} of their time and "
         f"take {subject.share_of_computing(cost)}: {counted(rows['op_type'], rows['dur_ns'])}; {row_names(rows)}"
+        f"{subject.named_elsewhere(chosen)}"
     )
     advice = (
         "faster arithmetic will not help: fuse elementwise kernels with their neighbours, keep tensors in 16 bits, "
         "avoid layouts that read with strides"
     )
-    return [finding("memory_bound", Cost(cost, None, cost), evidence, advice, groups=subject.groups(rows))]
+    fresh = cost - subject.named_ns(chosen)
+    return [finding("memory_bound", Cost(cost, None, fresh), evidence, advice, groups=subject.groups(rows))]

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from profkit.correlate.timing import side_words
 from profkit.diseases.recording import Recording, milliseconds, recording
@@ -87,6 +88,25 @@ class Subject:
         if impact < self.least(disease) or ns <= thresholds("disease")["beyond_reference"] * expected:
             return None
         return Cost(ns, ref_ns, impact)
+
+    def excess_of_rows(self, disease: str, chosen: Callable[[Recording], NDArray[np.bool_]]) -> Cost | None:
+        """Measure the cost of executions; what a slow finding names already is told, but not won a second time.
+
+        Args:
+            disease: As for `excess`.
+            chosen: Says which executions of a recording.
+        """
+        cost = self.excess(disease, lambda side: side.cost(chosen(side)))
+        return cost if cost is None else cost._replace(impact_ns=max(cost.impact_ns - self.named_ns(chosen), 0))
+
+    def named_ns(self, chosen: Callable[[Recording], NDArray[np.bool_]]) -> int:
+        """Give what those of the chosen executions cost a step that a slow finding names already, ns."""
+        return self.run.cost(chosen(self.run) & self.run.rows["named"].to_numpy())
+
+    def named_elsewhere(self, chosen: Callable[[Recording], NDArray[np.bool_]]) -> str:
+        """Say how much of the cost a slow finding names already."""
+        named = self.named_ns(chosen)
+        return f"; {milliseconds(named)} of it in modules that are named as slow" if named else ""
 
     def least(self, disease: str) -> float:
         """Give the smallest cost that counts as this disease, ns."""

@@ -65,6 +65,35 @@ def test_casts_and_ai_cpu_operators_are_those_of_kernel_details(shared: Path) ->
     assert sum(row["Accelerator Core"] == "AI_CPU" for row in rows) == 7
 
 
+KERNEL_TABLES = [
+    ASCEND.parent / "server/src/test/test_data/test_rank_0",
+    ASCEND.parent / "server/src/test/test_data/test_rank_1",
+    LEVEL1,
+    LEVEL2,
+    MSTT,
+    MSTT.parent.parent / "compute_advice/data",
+]
+SHARE_OF_COMPUTING = {"layout": 0.03, "cast": 0.03, "aicpu": 0.002}
+
+
+@pytest.mark.parametrize("folder", KERNEL_TABLES, ids=lambda folder: "/".join(folder.parts[-2:]))
+def test_what_a_table_of_kernels_tells_by_hand_is_what_is_found_or_too_little(shared: Path, folder: Path) -> None:
+    (table,) = (shared / folder).rglob("kernel_details.csv")
+    rows = _table(table)
+    every = sum(int(Decimal(row["Duration(us)"].strip()) * 1000) for row in rows)
+    by_hand = {
+        "layout": _summed_ns(rows, "Type", {"TransData", "Transpose"}),
+        "cast": _summed_ns(rows, "Type", {"Cast"}),
+        "aicpu": _summed_ns(rows, "Accelerator Core", {"AI_CPU"}),
+    }
+    found = _impacts(table if folder in KERNEL_TABLES[-2:] else shared / folder)
+    for kind, expected in by_hand.items():
+        if kind in found:
+            assert found[kind] == expected
+        else:
+            assert expected <= SHARE_OF_COMPUTING[kind] * every
+
+
 def test_bubbles_are_the_point_to_point_operations_that_nothing_overlaps(shared: Path) -> None:
     rows = _table(shared / LEVEL2 / "ASCEND_PROFILER_OUTPUT/kernel_details.csv")
     (step,) = _table(shared / LEVEL2 / "ASCEND_PROFILER_OUTPUT/step_trace_time.csv")
