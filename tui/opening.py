@@ -9,7 +9,6 @@ from pathlib import Path
 
 from rich.console import RenderableType
 from textual import on, work
-from textual.app import App
 from textual.message import Message
 from textual.worker import Worker, WorkerState
 
@@ -17,6 +16,7 @@ from profkit.errors import CancelledError, ProfkitError
 from profkit.progress import Progress
 from profkit.session import Session
 from profkit.tui.background import in_background
+from profkit.tui.key_order import OrderedKeysApp
 from profkit.tui.screens.action_screen import ActionScreen
 from profkit.tui.screens.loading import LoadingScreen, MessageScreen
 from profkit.tui.screens.run_picker import RunPicker
@@ -31,7 +31,7 @@ OpenSession = Callable[[Progress], Session]
 OpenPaths = Callable[[Path | None, Path, Progress], Session]
 
 
-class OpeningApp(App[None]):
+class OpeningApp(OrderedKeysApp):
     """Opens sessions.
 
     Args:

@@ -259,7 +259,7 @@ async def code(pilot, settle):
     assert said(pilot) == ["Nothing recorded says which line of a file this row comes from."]
     await pilot.press("6", "o")
     await settle()
-    assert said(pilot)[-1] == "torch_run/trace.json:3  (that file is not on this machine)"
+    assert said(pilot)[-1] == "torch_run/trace.json:3  (not found from here)"
 
 
 async def palette(pilot, settle):

@@ -142,8 +142,9 @@ class RowActions(ActionScreen[None]):
             return
         command = editor_command(place)
         if command is None:
-            here = Path(place.path).is_file()
-            self.say(f"{place}  ({'set $EDITOR to open it' if here else 'that file is not on this machine'})")
+            path = Path(place.path)
+            why = "set $EDITOR to open it" if path.is_file() else "a folder" if path.is_dir() else "not found from here"
+            self.say(f"{place}  ({why})")
             return
         try:
             with self.app.suspend():

@@ -27,6 +27,7 @@ from profkit.tui.screens.row_actions import RowActions
 from profkit.tui.screens.text_screen import TextScreen, filter_help
 from profkit.tui.session_state import ViewState
 from profkit.tui.view import Place, View
+from profkit.tui.widgets.filter_input import FilterInput
 from profkit.tui.widgets.frame_table import FrameTable
 from profkit.tui.widgets.view_bar import Tab, ViewBar
 
@@ -113,9 +114,7 @@ class ViewScreen(RowActions):
             )
             with VerticalScroll(id="detail", can_focus=False):
                 yield Static(id="detail-text", markup=False)
-        filter_input = Input(placeholder=self._filter_example(), id="filter", compact=True)
-        filter_input.cursor_blink = False
-        yield filter_input
+        yield FilterInput(self._filter_example())
         yield Static(id="status", markup=False)
         yield Footer(show_command_palette=False, compact=True)
 
@@ -241,7 +240,7 @@ class ViewScreen(RowActions):
         """Open the filter."""
         filter_input = self.query_one("#filter", Input)
         filter_input.add_class("-open")
-        filter_input.focus()
+        self.set_focus(filter_input)
 
     @on(Input.Changed, "#filter")
     def _filter_soon(self, message: Input.Changed) -> None:
@@ -252,7 +251,7 @@ class ViewScreen(RowActions):
     @on(Input.Submitted, "#filter")
     def _close_filter(self) -> None:
         self.query_one("#filter", Input).remove_class("-open")
-        self.table.focus()
+        self.set_focus(self.table)
 
     def _apply_filter(self, text: str) -> None:
         row_filter = self._understood(text)
