@@ -146,6 +146,11 @@ class AscendDatabase:
             return COUNTERS.build(counters), [*issues, *record.issues]
 
 
+def tables_read() -> frozenset[str]:
+    """Name the tables that are read; others that hold rows are named in the facts."""
+    return _READ_TABLES
+
+
 def databases_of(directory: Path) -> _Files | None:
     """Find the databases of a run in its directory; None if there are none, or the records of several runs.
 

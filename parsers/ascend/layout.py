@@ -55,6 +55,11 @@ class Layout:
     alone: bool = False
 
 
+def files_known() -> tuple[str, ...]:
+    """Name the files that are looked for in the output of a run."""
+    return _READ
+
+
 def layout_of(directory: Path) -> Layout:
     """Find the text files of a run in its directory, or in its ASCEND_PROFILER_OUTPUT."""
     output = directory / OUTPUT
