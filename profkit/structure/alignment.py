@@ -1,18 +1,19 @@
 """Which module of one network is which of the other: tree against tree, by names, by layers, and by order.
 
 Parents are paired before their children. Modules that run one after the other (a Sequential) are paired by place as
-long as the layers agree, else by the longest common run of them; named ones by name in PyTorch's words, and what is
-left by its layer, in order. A container that only one side has is looked into.
+long as the layers agree, else so that the pairs are as alike as can be; named ones by name in PyTorch's words, and what
+is left by likeness, in order. A container that only one side has is looked into.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
+from itertools import pairwise
 
 from profkit.compare.canonical_names import canonical_name
 from profkit.structure.layer_facts import layer_of
+from profkit.structure.likeness import Differ, Likeness
 from profkit.structure.net_tree import ModuleNode, NetStructure, joined
 
 _MOST_SWAPS = 32
@@ -44,9 +45,6 @@ class Pair:
     note: str = ""
 
 
-Differ = Callable[[ModuleNode, ModuleNode], bool]
-
-
 def align(a: NetStructure, b: NetStructure, differ: Differ) -> Iterator[Pair]:
     """Pair the modules of two networks.
 
@@ -66,7 +64,7 @@ class _Alignment:
         self._frameworks = a.framework, b.framework
         self._networks = a.network, b.network
         self._differ = differ
-        self._forms: dict[int, Hashable] = {}
+        self._likeness = Likeness(self._frameworks, self._nodes, differ)
 
     def pairs(self) -> Iterator[Pair]:
         roots = [Place("", node) for node in self._networks]
@@ -112,6 +110,9 @@ class _Alignment:
         found = layer_of(place.node, self._frameworks[side])
         return found is None or found[1].open
 
+    def _nodes(self, node: ModuleNode, side: int) -> list[ModuleNode]:
+        return [place.node for place in self._children(Place("", node), side)]
+
     def _children(self, place: Place, side: int) -> list[Place]:
         """Give the modules of a module; one that a layer runs after itself stands behind that layer."""
         found: list[Place] = []
@@ -142,7 +143,7 @@ class _Alignment:
         if len(left) == len(right) and all(self._alike(x, y) for x, y in zip(left, right, strict=True)):
             pairs = [Pair(x, y, "place") for x, y in zip(left, right, strict=True)]
             return self._with_swaps(pairs)
-        return self._by_runs(left, right, ordered=True)
+        return self._by_likeness(left, right, ordered=True)
 
     def _with_swaps(self, pairs: list[Pair]) -> list[Pair]:
         """Pair two layers crosswise that differ in their places and agree with each other's."""
@@ -183,20 +184,14 @@ class _Alignment:
                 pairs.append(Pair(place, other, "name"))
         taken = {pair.b.path for pair in pairs if pair.b}
         others = [place for place in right if place.path not in taken]
-        return pairs + self._by_runs(rest, others, ordered=False)
+        return pairs + self._by_likeness(rest, others, ordered=False)
 
-    def _by_runs(self, left: Sequence[Place], right: Sequence[Place], *, ordered: bool) -> list[Pair]:
-        """Pair by the longest common run of layers; then what is left of the same form, then one for one in a gap."""
-        forms = [self._form(x, 0) for x in left], [self._form(y, 1) for y in right]
-        matcher = SequenceMatcher(None, *forms, autojunk=False)
-        pairs: list[Pair] = []
-        gaps: list[tuple[list[Place], list[Place]]] = []
-        for verb, i, i2, j, j2 in matcher.get_opcodes():
-            if verb == "equal":
-                found = zip(left[i:i2], right[j:j2], strict=True)
-                pairs += [Pair(x, y, "order" if ordered else "layer") for x, y in found]
-            else:
-                gaps.append((list(left[i:i2]), list(right[j:j2])))
+    def _by_likeness(self, left: Sequence[Place], right: Sequence[Place], *, ordered: bool) -> list[Pair]:
+        """Pair what is most alike in its order; then what is left of one form, then one for one in a gap."""
+        chosen = self._likeness.best_pairs([x.node for x in left], [y.node for y in right])
+        pairs = [Pair(left[i], right[j], "order" if ordered else "layer") for i, j in chosen]
+        bounds = [(-1, -1), *chosen, (len(left), len(right))]
+        gaps = [(list(left[i + 1 : i2]), list(right[j + 1 : j2])) for (i, j), (i2, j2) in pairwise(bounds)]
         pairs += self._moved(gaps, ordered=ordered)
         for ours, theirs in gaps:
             if len(ours) == len(theirs):
@@ -211,29 +206,16 @@ class _Alignment:
         waiting: dict[Hashable, list[tuple[Place, list[Place]]]] = {}
         for _, theirs in gaps:
             for place in theirs:
-                waiting.setdefault(self._form(place, 1), []).append((place, theirs))
+                waiting.setdefault(self._likeness.form(place.node, 1), []).append((place, theirs))
         for ours, _ in gaps:
             for place in list(ours):
-                candidates = waiting.get(self._form(place, 0), [])
+                candidates = waiting.get(self._likeness.form(place.node, 0), [])
                 if candidates:
                     other, theirs = candidates.pop(0)
                     ours.remove(place)
                     theirs.remove(other)
                     found.append(Pair(place, other, "layer", moved=ordered))
         return found
-
-    def _form(self, place: Place, side: int) -> Hashable:
-        """Give what a module is without its names and settings: its layer, and those of all modules in it."""
-        key = id(place.node)
-        if key not in self._forms:
-            found = layer_of(place.node, self._frameworks[side])
-            inner: tuple[Hashable, ...] = ()
-            if found is None or found[1].open:
-                inner = tuple(self._form(child, side) for child in self._children(place, side))
-            kind = found[0] if found is not None and not found[1].container else ""
-            shapes = tuple(sorted(map(str, (place.node.parameters or {}).values()))) if not place.node.classes else ()
-            self._forms[key] = (kind, inner, shapes)
-        return self._forms[key]
 
     def _looked_into(self, pairs: list[Pair], *, ordered: bool) -> list[Pair]:
         """Replace containers that one side alone has by what they hold, where that pairs more."""
@@ -250,7 +232,7 @@ class _Alignment:
                 for one in (self._children(place, side) if place in containers else [place])
             ]
             sides = (inner, alone[1]) if side == 0 else (alone[0], inner)
-            found = self._by_runs(*sides, ordered=ordered)
+            found = self._by_likeness(*sides, ordered=ordered)
             if sum(1 for one in found if one.a and one.b) * 2 <= len(alone[1 - side]):
                 continue
             note = "a container that only this side has; its modules are paired"

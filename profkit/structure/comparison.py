@@ -83,6 +83,7 @@ def _structure(net: Any) -> NetStructure:
 class _Comparer:
     def __init__(self, a: NetStructure, b: NetStructure) -> None:
         self._a, self._b = a, b
+        self._layers: dict[int, Layer] = {}
 
     def differ(self, one: ModuleNode, other: ModuleNode) -> bool:
         """Tell whether the settings of two modules differ."""
@@ -133,9 +134,11 @@ class _Comparer:
         return {"status": missing, "reason": f"{letter} has no such module{why}"}
 
     def _verdict(self, one: ModuleNode, other: ModuleNode) -> _Verdict:
-        first = read_layer(one, self._a.framework)
-        second = read_layer(other, self._b.framework, (first.kind, first.facts) if first.kind else None)
-        if second.kind and first.kind is None:
+        first, second = self._layer(one, self._a.framework), self._layer(other, self._b.framework)
+        # The layer of a checkpoint is not known: its shapes are read as if it were that of the other side.
+        if first.kind and not other.classes:
+            second = read_layer(other, self._b.framework, (first.kind, first.facts))
+        elif second.kind and not one.classes:
             first = read_layer(one, self._a.framework, (second.kind, second.facts))
         verdict = _Verdict()
         self._compare_layers(one, other, first, second, verdict)
@@ -143,6 +146,12 @@ class _Comparer:
             _compare_parameters(one, other, verdict)
         verdict.natural += _other_words(one, other)
         return verdict
+
+    def _layer(self, node: ModuleNode, framework: str) -> Layer:
+        key = id(node)
+        if key not in self._layers:
+            self._layers[key] = read_layer(node, framework)
+        return self._layers[key]
 
     def _compare_layers(
         self, one: ModuleNode, other: ModuleNode, first: Layer, second: Layer, verdict: _Verdict

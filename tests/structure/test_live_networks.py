@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +199,45 @@ def test_a_missing_layer_moves_no_other() -> None:
     assert statuses(compare_structure(b, a)) == {"2": "missing_a"}
     harmless = t.Sequential(t.Linear(4, 4), t.ReLU(), t.Dropout(0.0), t.Identity(), *list(a)[3:])
     assert compare_structure(harmless, b).agrees
+
+
+def test_a_missing_layer_is_found_by_the_settings_of_its_neighbours() -> None:
+    import mindspore
+    import torch
+
+    widths = (4, 8, 8, 16, 16, 4)
+    layers = [torch.nn.Linear(*pair) for pair in pairwise(widths)]
+    cells = [mindspore.nn.Dense(*pair) for pair in pairwise(widths)]
+    for missing in range(len(layers)):
+        shorter = mindspore.nn.SequentialCell(*cells[:missing], *cells[missing + 1 :])
+        found = compare_structure(torch.nn.Sequential(*layers), shorter)
+        assert statuses(found) == {str(missing): "missing_b"}
+
+
+def test_a_missing_block_is_found_among_blocks_that_list_their_layers_in_another_order() -> None:
+    import mindspore
+    import torch
+
+    def block(nn: Any, base: Any, names: str, width: int) -> Any:
+        made = base()
+        for name in names:
+            layer = {
+                "a": lambda: nn.Conv2d(width, width, 1),
+                "n": lambda: nn.BatchNorm2d(width),
+                "r": nn.ReLU,
+            }
+            setattr(made, f"{name}{len(names)}", layer[name]())
+        return made
+
+    t, m = torch.nn, mindspore.nn
+    net = t.Sequential(*(block(t, t.Module, "anr", width) for width in (4, 8, 8, 16)))
+    mint = type("Mint", (), {"Conv2d": mindspore.mint.nn.Conv2d, "BatchNorm2d": m.BatchNorm2d, "ReLU": m.ReLU})
+    other = m.SequentialCell(*(block(mint, m.Cell, "rna", width) for width in (4, 8, 16)))
+    found = compare_structure(net, other)
+    missing = [name for name in statuses(found) if "." not in name]
+    assert missing in (["1"], ["2"])
+    assert set(statuses(found).values()) == {"missing_b"}
+    assert len(statuses(found)) == 4
 
 
 def test_layers_in_another_order_are_told() -> None:
