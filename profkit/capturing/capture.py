@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from profkit.capturing.module_tensors import ModuleTensors
+from profkit.capturing.module_tensors import ModuleTensors, Replace
 from profkit.capturing.profiled_steps import ProfiledSteps
 from profkit.capturing.surroundings import process_place, surroundings
 from profkit.capturing.tensor_log import TensorLog, Values
@@ -40,6 +40,7 @@ def capture(
     sample_size: int = 4096,
     max_bytes: int = 2 << 30,
     profile_steps: int = 3,
+    replace: Replace | None = None,
 ) -> Capture:
     """Keep what the modules of a network take, give and are given back, then time some steps; use it with `with`.
 
@@ -61,6 +62,7 @@ def capture(
         sample_size: Elements of a sample.
         max_bytes: Bytes of values to write; what comes later is kept as statistics.
         profile_steps: Steps to time behind one to warm up; 0 times none.
+        replace: Gives values for modules to go on with, behind keeping those that they had; for experiments.
 
     Raises:
         ProfkitError: It is no network, the directory cannot be written or holds a capture, or an argument is none.
@@ -76,7 +78,7 @@ def capture(
     watched = WatchedNet(net)
     folder = _free_folder(out, watched)
     log = TensorLog(folder / TENSORS, watched.framework, values, sample_size, max_bytes)
-    tensors = ModuleTensors(watched, log, inputs=inputs, gradients=gradients)
+    tensors = ModuleTensors(watched, log, inputs=inputs, gradients=gradients, replace=replace)
     first_timed = max(chosen, default=-1) + 1
     profiled = ProfiledSteps(watched.framework, folder / PROFILE, first_timed, profile_steps)
     return Capture(watched, folder, chosen, tensors, log, profiled)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from profkit.capturing.tensor_log import TensorLog
 from profkit.capturing.watched_net import NETWORK, Handle, WatchedNet, tensors_in
+
+Replace = Callable[[str, str, Any], Any]
+"""Given a module's path, "input" or "output", and the value; gives another value to go on with, or None."""
 
 
 class ModuleTensors:
@@ -16,9 +19,17 @@ class ModuleTensors:
     Gradients take the place of the call, or of the first call of the module that holds the parameter.
     """
 
-    def __init__(self, watched: WatchedNet, log: TensorLog, *, inputs: bool, gradients: bool) -> None:
+    def __init__(
+        self,
+        watched: WatchedNet,
+        log: TensorLog,
+        *,
+        inputs: bool,
+        gradients: bool,
+        replace: Replace | None = None,
+    ) -> None:
         self._watched, self._log = watched, log
-        self._inputs, self._gradients = inputs, gradients
+        self._inputs, self._gradients, self._replace = inputs, gradients, replace
         self._handles: list[Handle] = []
         self._on_parameters: list[Handle] = []
         self._step = -1
@@ -63,7 +74,7 @@ class ModuleTensors:
     def _result_of(self, path: str) -> Any:
         kind = type(self._watched.modules[path]).__qualname__
 
-        def keep(result: Any) -> None:
+        def keep(result: Any) -> Any:
             self._called.add(path)
             place, step = self._next_place(), self._step
             self._first_call.setdefault(path, place)
@@ -72,17 +83,19 @@ class ModuleTensors:
                 self._log.add(tensor, io="output", **where)
                 if self._gradients and _may_have_gradient(tensor):
                     tensor.register_hook(self._gradient_at(where))
+            return None if self._replace is None else self._replace(path, "output", result)
 
         return keep
 
     def _arguments_of(self, path: str) -> Any:
         kind = type(self._watched.modules[path]).__qualname__
 
-        def keep(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        def keep(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
             place = self._next_place()
             for slot, (argument, tensor) in enumerate(tensors_in([*args, *kwargs.values()])):
                 where = {"step": self._step, "order": place, "op": path, "op_type": kind, "slot": slot}
                 self._log.add(tensor, io="input", argument=argument, **where)
+            return None if self._replace is None else self._replace(path, "input", (args, dict(kwargs)))
 
         return keep
 

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 _PUBLIC = {
+    "NetDifferenceFinder": "profkit.migrator.net_difference_finder",
     "compare_dict_dir": "profkit.migrator.directories",
     "compare_grads_dir": "profkit.migrator.directories",
     "compare_list_dir": "profkit.migrator.directories",
@@ -28,6 +29,7 @@ _PUBLIC = {
 }
 
 __all__ = [
+    "NetDifferenceFinder",
     "compare_dict_dir",
     "compare_grads_dir",
     "compare_list_dir",
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
         get_name_map_list_by_number,
         get_name_map_list_by_shape_edit_distance,
     )
+    from profkit.migrator.net_difference_finder import NetDifferenceFinder
     from profkit.migrator.net_files import save_net_and_weight_params
     from profkit.migrator.weight_files import (
         compare_ms_ckpt,

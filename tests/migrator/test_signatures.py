@@ -35,6 +35,11 @@ EXPECTED: dict[str, dict[str, Any]] = {
         **TOLERANCES, "print_conv_info": False,
     },
     "migrator.compare_ms_ckpt": {"orig_file_path": ..., "target_file_path": ...},
+    "migrator.NetDifferenceFinder": {
+        "pt_net": ..., "ms_net": ..., "print_level": 1, "pt_params_path": None, "ms_params_path": None,
+        "auto_conv_ckpt": 1, "compare_params": True, "fix_seed": 16,
+    },
+    "migrator.NetDifferenceFinder.compare": {"self": ..., "inputs": None, "auto_inputs": None, **TOLERANCES},
     "migrator.compare_npy_dir": {"orig_dir": ..., "target_dir": ..., **TOLERANCES},
     "migrator.compare_grads_dir": {"orig_dir": ..., "target_dir": ..., **TOLERANCES, "compare_shape": True},
     "migrator.compare_list_dir": {"orig_dir": ..., "target_dir": ..., **TOLERANCES, "compare_shape": False},

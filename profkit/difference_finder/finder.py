@@ -1,0 +1,352 @@
+"""Two networks on the same weights and inputs: run, compared module by module, and judged."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from profkit.capturing.watched_net import NETWORK
+from profkit.compare import compare_tensors
+from profkit.difference_finder.cases import write_case
+from profkit.difference_finder.causes import Cause, forward_causes, gradient_cause, weight_causes
+from profkit.difference_finder.net_side import PARAMETERS, STRUCTURE, Order, Result, Side
+from profkit.difference_finder.partners import by_weight, partners_of, with_order_of_calls
+from profkit.errors import ProfkitError
+from profkit.frame_spec import concatenate
+from profkit.run import load
+from profkit.schema import PARITY
+from profkit.weights import WeightMap, compare_weights, convert, describe, make_map
+
+MATCH, DIFFERS, UNDECIDABLE = "match", "differs", "undecidable"
+_WEIGHTS = {"pytorch": "net.pth", "mindspore": "net.ckpt"}
+_WEIGHT_ROW_SETTLED = "not needed"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is asked of a comparison.
+
+    Attributes:
+        seed: For everything random on both sides.
+        load_weights: Give B the weights of A first.
+        train: In training mode; else in evaluation.
+        backward: Loss and gradients as well.
+        optimizer: One step of the optimizer as well; needs backward.
+        rtol, atol: What the results of the networks, the loss and the weights are held to; modules are held to what
+            rounding leaves.
+        equal_nan: Take NaN at the same places for agreement in the results.
+    """
+
+    seed: int = 16
+    load_weights: bool = True
+    train: bool = False
+    backward: bool = True
+    optimizer: bool = False
+    rtol: float | None = 1e-4
+    atol: float | None = 1e-4
+    equal_nan: bool = False
+
+
+@dataclass(frozen=True)
+class Differences:
+    """What was found.
+
+    Attributes:
+        verdict: match, differs, or undecidable where something needed could not be compared.
+        reason: Why, in a few sentences.
+        causes: What differs by itself, the first in the order of computation first.
+        outputs: Parity of the networks' results against rtol and atol, a row a result.
+        modules: Parity of what modules took, gave and were given back, both networks running freely.
+        isolated: Parity of the same with each module of B fed what its partner in A was fed.
+        weights: Parity of the weights before.
+        updates: Parity of what one step of the optimizer did to the weights; empty if there was none.
+        losses: Loss of A and B by case; NaN where there was none.
+        only_a, only_b: Called modules whose results have no partner.
+    """
+
+    verdict: str
+    reason: str
+    causes: tuple[Cause, ...]
+    outputs: pd.DataFrame
+    modules: pd.DataFrame
+    isolated: pd.DataFrame
+    weights: pd.DataFrame
+    updates: pd.DataFrame
+    losses: tuple[tuple[float, float], ...] = ()
+    only_a: tuple[str, ...] = ()
+    only_b: tuple[str, ...] = ()
+
+    @property
+    def agrees(self) -> bool:
+        """Whether everything that was asked for was compared and matches."""
+        return self.verdict == MATCH
+
+    @property
+    def module(self) -> str | None:
+        """The first cause's module in A; loss or optimizer where it is none of the network's; None without a cause."""
+        if not self.causes:
+            return None
+        return self.causes[0].part if self.causes[0].part in {"loss", "optimizer"} else self.causes[0].module_a
+
+
+def find_differences(a: Side, b: Side, cases: Iterable[tuple[Any, Any]], settings: Settings) -> Differences:
+    """Run both networks and find what differs.
+
+    Args:
+        a: The reference.
+        b: The other network.
+        cases: Arguments and labels of each run.
+        settings: What is asked.
+
+    Raises:
+        ProfkitError: A network cannot be run, or there is no case.
+    """
+    with tempfile.TemporaryDirectory(prefix="profkit-") as folder:
+        search = _Search(a, b, settings, Path(folder))
+        search.prepare()
+        for number, (arguments, labels) in enumerate(cases):
+            search.run_case(number, arguments, labels)
+        return search.judged()
+
+
+class _Search:
+    """One comparison, its files and what it has found so far."""
+
+    def __init__(self, a: Side, b: Side, settings: Settings, folder: Path) -> None:
+        self._a, self._b, self._settings, self._folder = a, b, settings, folder
+        self._causes: list[Cause] = []
+        self._open: list[str] = []
+        self._frames: dict[str, list[pd.DataFrame]] = {"outputs": [], "modules": [], "isolated": [], "updates": []}
+        self._losses: list[tuple[float, float]] = []
+        self._only: tuple[set[str], set[str]] = (set(), set())
+
+    def prepare(self) -> None:
+        """Bring both networks to the same weights, and find out who is whose partner."""
+        for letter, side in (("a", self._a), ("b", self._b)):
+            side.describe(self._folder / letter)
+        self._weights = self._same_weights()
+
+    def _same_weights(self) -> pd.DataFrame:
+        files = [self._folder / letter / _WEIGHTS[side.framework] for letter, side in (("a", self._a), ("b", self._b))]
+        described_a, described_b = (describe(file.with_name(PARAMETERS)) for file in files)
+        if not described_a.parameters and not described_b.parameters:
+            self._map = WeightMap(())
+            self._pair_modules({})
+            return PARITY.empty()
+        self._map = make_map(described_a, described_b)
+        self._pair_modules(by_weight(self._map, described_a, described_b))
+        if self._settings.load_weights and self._map.written(assumed=True):
+            converted = files[1].with_name(f"converted{files[1].suffix}")
+            convert(files[0], converted, self._map, assumed=True, partial=True)
+            self._b.load_weights(converted)
+            self._b.describe(self._folder / "b")
+        parity = compare_weights(*files, weight_map=self._map).parity
+        needed = parity[parity["paired_by"] != _WEIGHT_ROW_SETTLED]
+        self._causes += weight_causes("weights", needed, self._partners)
+        for side, names in (("A", needed["name_a"]), ("B", needed["name_b"])):
+            alone = names[needed["status"] == f"missing_{'b' if side == 'A' else 'a'}"].dropna()
+            self._open += [f"parameter {name} of {side} has no partner" for name in alone]
+        return parity
+
+    def _pair_modules(self, known: Mapping[str, str]) -> None:
+        self._partners = partners_of(self._folder / "a" / STRUCTURE, self._folder / "b" / STRUCTURE, known)
+
+    def run_case(self, number: int, arguments: Any, labels: Any) -> None:
+        """Run both networks on one case, and B once more with every module fed what its partner was fed."""
+        folder = self._folder / f"case{number}"
+        write_case(folder / "case", arguments, labels)
+        wanted = self._settings
+        order = Order(str(folder / "case"), str(folder / "a"), wanted.seed, wanted.train, wanted.backward)
+        updates = [str(folder / f"updates_{letter}{_suffix(side)}") for letter, side in self._sides()]
+        steps = updates if wanted.optimizer and wanted.backward else ["", ""]
+        results = [
+            self._run(side, replace(order, out=str(folder / letter), weights_after=after))
+            for (letter, side), after in zip(self._sides(), steps, strict=True)
+        ]
+        free = [load(folder / letter).tensors for letter in "ab"]
+        self._partners = with_order_of_calls(self._partners, *(_called(tensors) for tensors in free))
+        isolated = replace(
+            order,
+            out=str(folder / "isolated"),
+            backward=False,
+            recorded=str(folder / "a"),
+            partners={there: here for here, there in self._partners.items()},
+        )
+        self._run(self._b, isolated)
+        self._judge_case(number, folder, free, results, isolated)
+        if all(Path(file).is_file() for file in steps if file) and steps[0] and not self._causes:
+            self._judge_step(updates)
+        elif steps[0] and not self._causes:
+            self._open.append("the optimizer made no step on one side or both")
+
+    def _sides(self) -> tuple[tuple[str, Side], tuple[str, Side]]:
+        return ("a", self._a), ("b", self._b)
+
+    def _run(self, side: Side, order: Order) -> Result:
+        try:
+            return side.run(order)
+        except ProfkitError:
+            raise
+        except Exception as error:
+            first_line = str(error).strip().partition("\n")[0]
+            name = "PyTorch" if side.framework == "pytorch" else "MindSpore"
+            raise ProfkitError(
+                f"the {name} network fails: {type(error).__name__}: {first_line}", "check inputs, labels and loss"
+            ) from error
+
+    def _judge_case(
+        self, number: int, folder: Path, free: Sequence[pd.DataFrame], results: Sequence[Result], isolated: Order
+    ) -> None:
+        (tensors_a, tensors_b), alone_b = free, load(isolated.out).tensors
+        names = {**self._partners, **self._parameter_names()}
+        modules = compare_tensors(tensors_a, tensors_b, names=names)
+        flowing = tensors_a[tensors_a["io"] != "gradient"].reset_index(drop=True)
+        apart = compare_tensors(flowing, alone_b, names=names)
+        results_a, results_b = (_results(tensors) for tensors in (tensors_a, tensors_b))
+        wanted = self._settings
+        outputs = compare_tensors(
+            results_a, results_b, rtol=wanted.rtol, atol=wanted.atol, equal_nan=wanted.equal_nan and _is_set(wanted),
+            names={NETWORK: NETWORK},
+        )  # fmt: skip
+        labels = pd.Series([f"step_{number}_out_{slot}" for slot in range(len(outputs))], dtype="string")
+        outputs = outputs.assign(**{name: labels.where(outputs[name].notna()) for name in ("name_a", "name_b")})
+        for name, frame in (("outputs", outputs), ("modules", modules), ("isolated", apart)):
+            self._frames[name].append(frame)
+        self._note_unmatched(modules)
+        found = list(forward_causes(apart, self._partners, _called(tensors_a), _called(tensors_b)))
+        self._causes += [self._with_randomness(cause, folder, isolated) for cause in found]
+        if not found and self._settings.backward:
+            self._judge_backward(modules, results)
+
+    def _with_randomness(self, cause: Cause, folder: Path, isolated: Order) -> Cause:
+        """Say of a cause whether it is one because the module draws random numbers."""
+        again = folder / "isolated_again"
+        if not again.exists():
+            self._run(self._b, replace(isolated, out=str(again), seed=self._settings.seed + 1))
+        first, second = (load(one).tensors for one in (folder / "isolated", again))
+        parity = compare_tensors(first, second)
+        rows = parity[(parity["name_a"] == cause.module_b) & (parity["io"] == "output")]
+        if (rows["status"] == "mismatch").any():
+            return replace(
+                cause, reason=f"in B it draws random numbers: another seed gives another result. {cause.reason}"
+            )
+        return cause
+
+    def _judge_backward(self, modules: pd.DataFrame, results: Sequence[Result]) -> None:
+        losses = [result["loss"] for result in results]
+        if None in losses:
+            self._losses.append((math.nan, math.nan))
+            notes = [result["note"] for result in results]
+            # Where neither trains anything, there is nothing to compare.
+            if notes[0] != notes[1]:
+                self._open += [f"{side}: {note}" for side, note in zip("AB", notes, strict=True) if note]
+            return
+        self._losses.append((losses[0], losses[1]))
+        limit = (self._settings.atol or 0) + (self._settings.rtol or 0) * max(map(abs, losses))
+        if not _is_set(self._settings):
+            limit = 1e-5 * max(map(abs, losses))
+        if not abs(losses[0] - losses[1]) <= limit:
+            reason = f"{losses[0]:.9g} against {losses[1]:.9g}, though the results of the networks agree"
+            self._causes.append(Cause("loss", "loss", "loss", reason))
+            return
+        owners = {name: name.rpartition(".")[0] or NETWORK for name in self._parameter_names()}
+        cause = gradient_cause(modules, self._partners, owners)
+        if cause is not None:
+            self._causes.append(cause)
+        gradients = modules[modules["io"] == "gradient"]
+        for name in gradients["name_a"][gradients["status"] == "missing_b"]:
+            if name in owners:
+                self._open.append(f"the gradient of {name} has no partner in B")
+
+    def _judge_step(self, files: Sequence[str]) -> None:
+        parity = compare_weights(*files, weight_map=self._map, rtol=_UPDATE_RTOL, atol=_UPDATE_ULPS).parity
+        parity = parity[parity["paired_by"] != _WEIGHT_ROW_SETTLED]
+        near = (parity["status"] == "mismatch") & (parity["rel_l2"] <= _UPDATE_RTOL)
+        parity = parity.assign(status=parity["status"].astype(object).mask(near, "match"))
+        self._frames["updates"].append(parity)
+        self._causes += [replace(one, part="optimizer") for one in weight_causes("optimizer", parity, self._partners)]
+
+    def _note_unmatched(self, modules: pd.DataFrame) -> None:
+        results = modules[modules["io"] == "output"]
+        for names, status, seen in (("name_a", "missing_b", 0), ("name_b", "missing_a", 1)):
+            self._only[seen].update(results[names][results["status"] == status].astype(str))
+
+    def _parameter_names(self) -> Mapping[str, str]:
+        return {
+            row.sources[0]: row.target
+            for row in self._map.written(assumed=True)
+            if len(row.sources) == 1 and row.target
+        }
+
+    def judged(self) -> Differences:
+        """Give what was found.
+
+        Raises:
+            ProfkitError: Nothing was run.
+        """
+        frames = {name: concatenate(PARITY, found) if found else PARITY.empty() for name, found in self._frames.items()}
+        if not self._frames["outputs"]:
+            raise ProfkitError("there was no input to run the networks on", "give at least one")
+        outputs = frames["outputs"]
+        wrong = outputs[outputs["status"] != MATCH]
+        if self._causes:
+            verdict, reason = DIFFERS, f"{self._causes[0]}"
+            if len(self._causes) > 1:
+                reason += f" {len(self._causes) - 1:,} more differ by themselves."
+        elif outputs.empty:
+            verdict, reason = UNDECIDABLE, "The networks gave no tensor."
+        elif (wrong["status"] == "mismatch").any():
+            reason = (
+                "The results differ, though every module agrees on the same input: the difference grows from rounding."
+            )
+            verdict = DIFFERS
+        elif len(wrong):
+            verdict, reason = UNDECIDABLE, f"{len(wrong):,} results of the networks could not be compared."
+        elif self._open:
+            verdict, reason = UNDECIDABLE, "; ".join(self._open[:5])
+        else:
+            verdict, reason = MATCH, self._what_matched(frames)
+        return Differences(
+            verdict, reason, tuple(self._causes), outputs, frames["modules"], frames["isolated"], self._weights,
+            frames["updates"], tuple(self._losses), *(tuple(sorted(only)) for only in self._only),
+        )  # fmt: skip
+
+    def _what_matched(self, frames: Mapping[str, pd.DataFrame]) -> str:
+        isolated = frames["isolated"]
+        count = int((isolated["status"] == MATCH).sum())
+        parts = [f"{len(frames['outputs']):,} results and {count:,} inputs and results of modules match"]
+        if any(math.isfinite(loss) for loss, _ in self._losses):
+            gradients = frames["modules"][frames["modules"]["io"] == "gradient"]
+            parts.append(f"so do the loss and {int((gradients['status'] == MATCH).sum()):,} gradients")
+        if len(frames["updates"]):
+            parts.append("and a step of the optimizer")
+        alone = len(self._only[0]) + len(self._only[1])
+        return ", ".join(parts) + (f"; {alone:,} modules are on one side only" if alone else "") + "."
+
+
+_UPDATE_RTOL = 1e-3
+_UPDATE_ULPS = 8.0
+"""In units of the last place of a parameter's largest weight, in which a step is saved."""
+
+
+def _results(tensors: pd.DataFrame) -> pd.DataFrame:
+    return tensors[(tensors["op"] == NETWORK) & (tensors["io"] == "output")].reset_index(drop=True)
+
+
+def _called(tensors: pd.DataFrame) -> list[str]:
+    """Give the modules that were called, in the order of their first results."""
+    return list(dict.fromkeys(tensors["op"][tensors["io"] == "output"].astype(str)))
+
+
+def _is_set(settings: Settings) -> bool:
+    return settings.rtol is not None or settings.atol is not None
+
+
+def _suffix(side: Side) -> str:
+    return Path(_WEIGHTS[side.framework]).suffix
