@@ -8,10 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from profkit.schema import MODULES
+from profkit.schema import MODULES, OVERFLOW_FROM_WORST, PARITY_FROM_WORST
 
-_PARITY_FROM_WORST = ("mismatch", "shape", "dtype", "unreadable", "missing_a", "missing_b", "undecidable", "match")
-_OVERFLOW_FROM_WORST = ("origin", "carrier", "saturated", "norm_jump", "unknown", "masked")
 _NOTHING_WORSE = 99
 
 
@@ -43,9 +41,9 @@ def module_tree(operators: pd.DataFrame, parity: pd.DataFrame, overflow: pd.Data
     frame["impact_ns"] = frame["run_ns"] - frame["ref_ns"]
     flagged = operators[operators["flag"].eq("slow").fillna(value=False)]
     frame["slow"] = _up(flagged, above).size().reindex(tree, fill_value=0).to_numpy()
-    frame["parity"] = _worst(parity, "status", _PARITY_FROM_WORST, above, tree)
+    frame["parity"] = _worst(parity, "status", PARITY_FROM_WORST, above, tree)
     frame["max_abs"] = _up(parity, above)["max_abs"].max().reindex(tree).to_numpy()
-    frame["overflow"] = _worst(overflow, "role", _OVERFLOW_FROM_WORST, above, tree)
+    frame["overflow"] = _worst(overflow, "role", OVERFLOW_FROM_WORST, above, tree)
     return MODULES.build(frame)
 
 

@@ -580,6 +580,10 @@ STRUCTURE = FrameSpec(
 
 OVERFLOW_ROLES = ("origin", "carrier", "masked", "saturated", "unknown", "norm_jump", "expected")
 
+PARITY_FROM_WORST = ("mismatch", "shape", "dtype", "unreadable", "missing_a", "missing_b", "undecidable", "match")
+OVERFLOW_FROM_WORST = ("origin", "carrier", "saturated", "norm_jump", "unknown", "expected", "masked")
+"""Verdicts in the order in which one stands for several."""
+
 OVERFLOW = FrameSpec(
     "overflow",
     (

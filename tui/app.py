@@ -104,7 +104,11 @@ class ProfkitApp(OpeningApp):
 
     def _make_screens(self, opened: OpeningApp.Opened, state: SessionState) -> dict[str, ViewScreen]:
         keys = {action.id: key_labels(action.keys) for action in actions_of(["view"])}
-        tabs = [Tab(view.name, keys[view.name], view.title, count(len(view.frame))) for view in opened.views]
+        tabs = [
+            Tab(view.name, keys[view.name], view.title, count(len(view.frame)))
+            for view in opened.views
+            if not view.part_of
+        ]
         screens = {
             view.name: ViewScreen(view, tabs, opened.session.title, state.views.get(view.name)) for view in opened.views
         }
@@ -178,8 +182,15 @@ class ProfkitApp(OpeningApp):
 
     async def action_next_view(self, step: int) -> None:
         """Show the next (1) or previous (-1) view."""
-        names = list(self._screens)
-        await self.action_show_view(names[(names.index(self._current_view()) + step) % len(names)])
+        names = [name for name, screen in self._screens.items() if not screen.view.part_of]
+        current = self._screens[self._current_view()].view
+        await self.action_show_view(names[(names.index(current.part_of or current.name) + step) % len(names)])
+
+    async def action_group(self) -> None:
+        """Show the operators summed by the next thing they have in common, in the end one by one again."""
+        names = ["operators", *(name for name, screen in self._screens.items() if screen.view.part_of == "operators")]
+        current = self._current_view()
+        await self.action_show_view(names[(names.index(current) + 1) % len(names) if current in names else 1])
 
     def _current_view(self) -> str:
         shown = [screen.view.name for screen in self.screen_stack if isinstance(screen, ViewScreen)]

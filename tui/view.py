@@ -52,6 +52,8 @@ class View:
         code: Gives the line of a file that a row speaks of; None if nothing recorded tells one.
         values: Reads the tensors a row speaks of and gives what there is to see in them; takes time and may raise
             ProfkitError. None if the rows speak of none.
+        is_folded: Whether only the roots of the tree are seen at first.
+        part_of: Name of the view whose tab it stands under; empty for one with its own.
         depth: Levels above each row, for a frame that is a tree in the order of a walk; its rows can be folded.
     """
 
@@ -70,6 +72,8 @@ class View:
     chart: Callable[[], Chart] | None = None
     code: Callable[[int], CodePlace | None] = lambda row: None
     depth: npt.NDArray[np.int64] | None = None
+    is_folded: bool = False
+    part_of: str = ""
     values: Callable[[int], Content] | None = None
 
 

@@ -414,6 +414,18 @@ async def next_drawn(pilot, settle):
     assert after["offset_ns"] > before["offset_ns"]
 
 
+async def show_groups(pilot, settle):
+    await pilot.press("1")
+    seen = []
+    for _ in range(6):
+        await pilot.press("u")
+        await settle()
+        seen.append(pilot.app.screen.view.name)
+    assert seen == ["by-class", "by-operator", "by-module", "by-kernel", "by-phase", "operators"]
+    await pilot.press("u", "tab")
+    assert pilot.app.screen.view.name == "findings"
+
+
 async def show_values(pilot, settle):
     await pilot.press("4", "w")
     await pilot.app.workers.wait_for_complete()
@@ -528,6 +540,7 @@ EXERCISES: dict[str, Exercise] = {
     "quit": leave,
     "close-text": close_text,
     "values": show_values,
+    "group": show_groups,
 }
 
 

@@ -99,7 +99,7 @@ class ViewScreen(RowActions):
     def compose(self) -> ComposeResult:
         """Lay out bar, table and text, filter, status and keys."""
         view = self.view
-        yield ViewBar(self._tabs, view.name, self._session_title)
+        yield ViewBar(self._tabs, view.part_of or view.name, self._session_title)
         if self._chart is not None:
             yield self._chart
         with Container(id="body"):
@@ -111,6 +111,7 @@ class ViewScreen(RowActions):
                 sort=view.sort,
                 glyph=self.marks.glyph,
                 depth=view.depth,
+                is_folded=view.is_folded,
             )
             with VerticalScroll(id="detail", can_focus=False):
                 yield Static(id="detail-text", markup=False)

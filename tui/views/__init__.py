@@ -11,6 +11,7 @@ from profkit.tui.views.findings import findings_view
 from profkit.tui.views.issues import issues_view
 from profkit.tui.views.memory import memory_view
 from profkit.tui.views.modules import modules_view
+from profkit.tui.views.operator_groups import operator_group_views
 from profkit.tui.views.operators import operators_view
 from profkit.tui.views.overflow import overflow_view
 from profkit.tui.views.parity import parity_view
@@ -33,4 +34,4 @@ _VIEWS: tuple[Callable[[Session], View], ...] = (
 
 def make_views(session: Session) -> tuple[View, ...]:
     """Make every view of a session; takes time on a large one."""
-    return tuple(make(session) for make in _VIEWS)
+    return (*(make(session) for make in _VIEWS), *operator_group_views(session))

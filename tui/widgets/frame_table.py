@@ -109,6 +109,7 @@ class FrameTable(ScrollView, can_focus=True):
         sort: Sort | None = None,
         glyph: Callable[[int], str] = lambda row: "",
         depth: npt.NDArray[np.int64] | None = None,
+        is_folded: bool = False,
     ) -> None:
         super().__init__()
         self.frame = frame
@@ -120,7 +121,7 @@ class FrameTable(ScrollView, can_focus=True):
         self._flagged = flagged
         self._glyph = glyph
         self._depth = depth
-        self._folded = np.zeros(len(frame), dtype=np.bool_)
+        self._folded = (depth == 0) if is_folded and depth is not None else np.zeros(len(frame), dtype=np.bool_)
         self._when_empty = when_empty
         self._first_sort = sort
         self._first_column = 1

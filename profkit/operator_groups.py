@@ -1,0 +1,85 @@
+"""Operators summed by what they have in common, each sum with its operators under it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from profkit.schema import OVERFLOW_FROM_WORST, PARITY_FROM_WORST
+
+GROUPINGS: Mapping[str, str] = {
+    "class": "op_class",
+    "operator": "operator",
+    "module": "module",
+    "kernel": "run_ops",
+    "phase": "phase",
+}
+"""What operators are grouped by, and the column of schema.OPERATORS that tells it."""
+
+UNKNOWN = "(not known)"
+
+
+def grouped_operators(operators: pd.DataFrame, by: str) -> pd.DataFrame:
+    """Sum operators, the largest loss of time first, and list those of each sum after it.
+
+    Args:
+        operators: Frame of schema.OPERATORS.
+        by: A key of GROUPINGS.
+
+    Returns:
+        group (object, UNKNOWN where the column is NA), depth (int64: 0 a sum, 1 an operator), row (int64: row of
+        `operators`; of a sum that of its costliest operator), operators (int64: how many), ref_ns, run_ns, impact_ns
+        (Int64, ns a step; NA where no operator of the sum has it), ratio (float64), flagged (int64), max_abs (float64:
+        the largest), parity and overflow (object: the worst).
+    """
+    group = operators[GROUPINGS[by]].astype(object)
+    rows = pd.DataFrame(
+        {
+            "group": group.where(group.notna(), UNKNOWN).astype(str),
+            "row": np.arange(len(operators), dtype=np.int64),
+            "ref_ns": operators["ref_ns"].to_numpy(),
+            "run_ns": operators["run_ns"].to_numpy(),
+            "impact_ns": operators["impact_ns"].to_numpy(),
+            "flagged": operators["flag"].notna().to_numpy().astype(np.int64),
+            "max_abs": operators["max_abs"].to_numpy(),
+            "parity": _severity(operators["parity"], PARITY_FROM_WORST),
+            "overflow": _severity(operators["overflow"], OVERFLOW_FROM_WORST),
+        }
+    ).astype({"ref_ns": "Int64", "run_ns": "Int64", "impact_ns": "Int64"})
+    rows = rows.sort_values("impact_ns", ascending=False, kind="stable", na_position="last")
+    sums = _sums(rows).assign(depth=0)
+    sums["place"] = np.arange(len(sums))
+    rows = rows.merge(sums[["group", "place"]], on="group").assign(depth=1, operators=1)
+    walk = pd.concat([sums, rows], ignore_index=True).sort_values(["place", "depth"], kind="stable", ignore_index=True)
+    reference = walk["ref_ns"].astype("Float64")
+    walk["ratio"] = (walk["run_ns"].astype("Float64") / reference.where(reference > 0)).astype("float64")
+    walk["parity"] = _words(walk["parity"], PARITY_FROM_WORST)
+    walk["overflow"] = _words(walk["overflow"], OVERFLOW_FROM_WORST)
+    return walk.drop(columns="place")
+
+
+def _sums(rows: pd.DataFrame) -> pd.DataFrame:
+    grouped = rows.groupby("group", sort=False)
+    sums = pd.DataFrame(
+        {
+            "row": grouped["row"].first(),
+            "operators": grouped.size(),
+            **{name: grouped[name].sum(min_count=1) for name in ("ref_ns", "run_ns", "impact_ns")},
+            "flagged": grouped["flagged"].sum(),
+            "max_abs": grouped["max_abs"].max(),
+            **{name: grouped[name].min() for name in ("parity", "overflow")},
+        }
+    ).reset_index()
+    return sums.sort_values("impact_ns", ascending=False, kind="stable", na_position="last", ignore_index=True)
+
+
+def _severity(verdicts: pd.Series[Any], from_worst: tuple[str, ...]) -> np.ndarray[Any, np.dtype[np.int64]]:
+    places = {word: place for place, word in enumerate(from_worst)}
+    return verdicts.astype(object).map(places).astype("float64").fillna(len(from_worst)).to_numpy(dtype=np.int64)
+
+
+def _words(severity: pd.Series[Any], from_worst: tuple[str, ...]) -> list[str | None]:
+    return [from_worst[place] if place < len(from_worst) else None for place in severity.to_numpy(dtype=np.int64)]

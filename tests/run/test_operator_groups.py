@@ -1,0 +1,56 @@
+"""Sums of operators equal sums by a loop, and every operator stands once, under its sum."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from profkit.operator_groups import GROUPINGS, UNKNOWN, grouped_operators
+from profkit.schema import OPERATORS
+from profkit.triage import Inputs, triage
+
+VIT = Path(__file__).resolve().parents[2] / "samples/vit"
+
+
+@pytest.fixture(scope="module")
+def operators() -> pd.DataFrame:
+    return triage(Inputs(ref=VIT / "pytorch", run=VIT / "mindspore_slow")).operators
+
+
+@pytest.mark.parametrize("by", GROUPINGS)
+def test_sums_are_those_of_a_loop(operators: pd.DataFrame, by: str) -> None:
+    expected: dict[str, list[int]] = {}
+    for row in operators.to_dict("records"):
+        value = row[GROUPINGS[by]]
+        sums = expected.setdefault(UNKNOWN if pd.isna(value) else str(value), [0, 0, 0])
+        sums[0] += 1
+        sums[1] += 0 if pd.isna(row["ref_ns"]) else row["ref_ns"]
+        sums[2] += 0 if pd.isna(row["run_ns"]) else row["run_ns"]
+    groups = grouped_operators(operators, by)
+    heads = groups[groups["depth"] == 0].fillna({"ref_ns": 0, "run_ns": 0})
+    found = {row["group"]: [row["operators"], row["ref_ns"], row["run_ns"]] for row in heads.to_dict("records")}
+    assert found == expected
+    assert sorted(groups.loc[groups["depth"] == 1, "row"]) == list(range(len(operators)))
+    known = heads["impact_ns"].dropna().tolist()
+    assert known == sorted(known, reverse=True)
+
+
+def test_operators_stand_under_their_own_sum(operators: pd.DataFrame) -> None:
+    head = ""
+    for row in grouped_operators(operators, "class").to_dict("records"):
+        head = row["group"] if row["depth"] == 0 else head
+        assert row["group"] == head
+
+
+def test_the_worst_verdict_stands_for_the_sum() -> None:
+    columns = {"unit": [0, 1], "operator": ["a", "b"], "op_class": ["matmul"] * 2, "confidence": [1.0] * 2}
+    given = OPERATORS.build({**columns, "steps": [1, 1], "reason": ["-"] * 2, "parity": ["match", "mismatch"]})
+    groups = grouped_operators(given, "class")
+    assert groups["parity"].tolist()[0] == "mismatch"
+    assert groups["ref_ns"].isna().all()
+
+
+def test_nothing_gives_nothing() -> None:
+    assert grouped_operators(OPERATORS.empty(), "module").empty
