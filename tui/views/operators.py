@@ -10,6 +10,7 @@ from textual.content import Content
 
 from profkit.report.quantities import count, duration, number, ratio
 from profkit.session import Session
+from profkit.tui.charts.sparkline import sparkline
 from profkit.tui.code_place import CodePlace
 from profkit.tui.detail_text import DetailText
 from profkit.tui.links import Link, link_by_module, link_findings, link_to_itself
@@ -103,6 +104,7 @@ class _OperatorDetails:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._rows_of_unit = session.alignment.groupby("unit", sort=False).indices
         self._findings: Link = link_findings(session)
         self._parity: Link = link_by_module(session.operators, session.parity)
         self._overflow: Link = link_by_module(session.operators, session.overflow)
@@ -117,6 +119,7 @@ class _OperatorDetails:
         text.field("run", f"{duration(row['run_ns'])}  {_text(row['run_ops'])}")
         text.field("ratio", f"{ratio(row['ratio'])}  impact {duration(row['impact_ns'])}")
         text.field("median of", f"{count(row['steps'])} steps")
+        self._add_steps(text, operator)
         text.heading("Why these belong together").sentence(row["reason"])
         text.field("confidence", number(row["confidence"]))
         self._add_findings(text, operator)
@@ -128,6 +131,20 @@ class _OperatorDetails:
         """Give the line of the user's code that a dump of the operator's module tells."""
         told = self._session.overflow["code"].iloc[self._overflow.rows(operator)].dropna()
         return CodePlace.parse(told.iloc[0]) if len(told) else None
+
+    def _add_steps(self, text: DetailText, operator: int) -> None:
+        """Draw the operator time of each step, each side from zero to its largest."""
+        unit = self._session.operators["unit"].iloc[operator]
+        rows = self._rows_of_unit.get(unit) if unit >= 0 else None
+        if rows is None:
+            return
+        executions = self._session.alignment.iloc[rows]
+        by_step = executions.groupby([executions["side"].astype(object), "step"])["dur_ns"].sum()
+        for side, word in zip(self._session.sides, ("ref", "run"), strict=True):
+            if side in by_step.index.get_level_values(0):
+                times = by_step[side].sort_index()
+                span = f"{duration(times.min())} to {duration(times.max())}"
+                text.field(f"{word} by step", f"{sparkline(times.tolist())}  {span}")
 
     def _add_findings(self, text: DetailText, operator: int) -> None:
         rows = self._findings.rows(operator)
