@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -82,8 +83,24 @@ def convert(
     if not rows:
         raise ProfkitError(f"nothing of {checkpoint.source} is mapped", "make the map against this network")
     outgoing = [_outgoing(row, checkpoint, out, number, len(rows), progress) for number, row in enumerate(rows)]
+    _check_room(out, outgoing)
     _write(out, outgoing, carried_out.target_framework)
     return carried_out
+
+
+def _check_room(out: Path, tensors: Sequence[OutgoingTensor]) -> None:
+    """See that the disk can hold the tensors: views in a small file may stand for more than any disk holds.
+
+    Raises:
+        ProfkitError: It cannot.
+    """
+    needed = sum(tensor.size_bytes for tensor in tensors)
+    try:
+        free = shutil.disk_usage(out.parent).free
+    except OSError as error:
+        raise ProfkitError(f"{out} cannot be written: {error.strerror}", "choose another place") from error
+    if needed > free:
+        raise ProfkitError(f"{out} would be {needed:,} bytes long, the disk has {free:,} left", "choose another place")
 
 
 def whole_checkpoint(path: Path | str) -> Checkpoint:

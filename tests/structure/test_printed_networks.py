@@ -212,3 +212,18 @@ def test_what_both_frameworks_print_is_read_as_they_hold_it() -> None:
         assert printed.framework == held.framework
         assert [path for path, _ in printed.modules()] == [path for path, _ in held.modules()]
         assert set(compare_structure(held, printed).rows["status"]) <= {"same", "undecidable"}
+
+
+@pytest.mark.parametrize("form", ["text", "csv", "markdown", "html"])
+def test_names_harm_neither_the_terminal_nor_a_spreadsheet(tmp_path: Path, form: str) -> None:
+    layer = "(=cmd|x): Linear(in_features=1, out_features='\x1b[31m<b>', bias=\x1b]0;x\x07)"
+    hostile = f"Net(\n  {layer}\n  (b\x1b[2J): ReLU()\n)"
+    a, b = tmp_path / "a.txt", tmp_path / "b.txt"
+    a.write_text(hostile)
+    b.write_text("Net(\n  (c): Linear(in_features=1, out_features=2, bias=True)\n)")
+    done = run(a, b, "--format", form, "--all")
+    assert done.returncode == 0, done.stderr
+    assert "\x1b" not in done.stdout + done.stderr
+    assert "\x07" not in done.stdout
+    assert form != "csv" or not any(line.startswith("=cmd") for line in done.stdout.splitlines())
+    assert form != "html" or "<b>" not in done.stdout

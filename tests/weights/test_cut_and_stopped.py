@@ -119,6 +119,20 @@ def test_a_conversion_that_is_stopped_leaves_nothing(tmp_path: Path, suffix: str
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [(out.name, b"as before")]
 
 
+def test_what_no_disk_can_hold_is_not_begun(tmp_path: Path) -> None:
+    # One element that is repeated: a small file of torch.save can hold such views.
+    many = np.broadcast_to(np.zeros(1, np.float32), (1 << 28,))
+    held = {
+        f"n{number}": CheckpointTensor(f"n{number}", "float32", many.shape, lambda: StoredWords(many, "float32"))
+        for number in range(10_000)
+    }
+    source = Checkpoint("memory", "unknown", held, {})
+    for suffix in SUFFIXES:
+        with pytest.raises(ProfkitError, match=r"would be 10,737,418,240,000 bytes long, the disk has"):
+            convert(source, tmp_path / f"out{suffix}", identity_map(source))
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("nameless", [True, False])
 def test_a_file_is_written_whole_with_the_rights_of_the_user(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nameless: bool
