@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from profkit.errors import ProfkitError
 from profkit.weights import MapRow, NetDescription, ParameterDescription, WeightMap, make_map, predicted_map, read_rules
 
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "weights-by-layer.md"
 Parameters = dict[str, tuple[int, ...]]
 
 
@@ -244,3 +246,28 @@ def test_without_a_network_to_look_at_only_what_shows_is_mapped() -> None:
     }
     assert {row.sources[0] for row in made.unsettled} == {"emb.weight", "act.weight", "line.weight"}
     assert not predicted_map(torch_net(source), "mint").unsettled
+
+
+def test_the_rules_of_the_page_say_what_names_and_shapes_do_not(tmp_path: Path) -> None:
+    written = re.search(r"^```toml\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    assert written is not None
+    (tmp_path / "mine.toml").write_text(written[1], encoding="utf-8")
+    source = torch_net({
+        "patch.proj.weight": (8, 3, 4, 4), "norm.weight": (8,), "block.fc1.weight": (32, 8), "block.kv.weight": (16, 8),
+        "block.mask": (9, 9),
+    })  # fmt: skip
+    target = mindspore_net({
+        "embed.kernel": (48, 8), "student.norm.scale": (8,), "student.block.mlp_in.weight": (32, 8),
+        "student.block.k.weight": (8, 8), "student.block.v.weight": (8, 8),
+    })  # fmt: skip
+    assert make_map(source, target).unsettled
+    made = make_map(source, target, read_rules(tmp_path / "mine.toml"))
+    assert not made.unsettled
+    assert told(made) == [
+        ("patch.proj.weight", "embed.kernel", "mapped", "reshape(8,48) transpose(1,0)"),
+        ("norm.weight", "student.norm.scale", "mapped", ""),
+        ("block.fc1.weight", "student.block.mlp_in.weight", "mapped", ""),
+        ("block.kv.weight", "student.block.k.weight", "mapped", "split(0,0,2)"),
+        ("block.kv.weight", "student.block.v.weight", "mapped", "split(0,1,2)"),
+        ("block.mask", None, "not_needed", ""),
+    ]
