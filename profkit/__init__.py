@@ -6,7 +6,9 @@ Importing profkit imports neither pandas, textual, torch nor mindspore: public n
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from profkit.saving import save, save_grad
@@ -72,6 +74,18 @@ def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
         raise AttributeError(f"module 'profkit' has no attribute {name!r}")
     return getattr(import_module(_PUBLIC[name]), name)
+
+
+class _Package(ModuleType):
+    """This package: a module below it does not take the place of the public function that has its name."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Importing profkit.triage sets it here, and `profkit.triage(...)` would then call a module.
+        if not (name in _PUBLIC and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __dir__() -> list[str]:
