@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from profkit.frame_spec import Column, FrameSpec
 
-SCHEMA_VERSION = 9
+SCHEMA_VERSION = 10
 """Raised whenever a frame changes; part of every cache key and session file."""
 
 PHASES = ("forward", "backward", "recompute", "optimizer")
@@ -436,6 +436,7 @@ ALIGNMENT = FrameSpec(
         Column("lane", "category", "Stream of a device row, thread of a host row, as recorded", nullable=True),
         _CLASS_SOURCE,
         Column("input_shapes", "category", "As ops.input_shapes", nullable=True),
+        Column("candidates", "int64", "Undecided set: rows of both sides in it may do the same work; -1 none"),
     ),
 )
 

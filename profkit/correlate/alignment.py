@@ -33,12 +33,13 @@ class _Side:
 
 @dataclass(frozen=True)
 class _Placed:
-    """Rows of one side with their units and groups; -1 where unmatched."""
+    """Rows of one side with their units and groups, -1 where unmatched, and undecided sets, -1 where none."""
 
     rows: Rows
     unit: Rows
     group: Rows
     reason: Sequence[str]
+    candidates: Rows
 
 
 def align(ref: Run, run: Run, *, hints: AlignmentHints = NO_HINTS, progress: Progress = silent) -> pd.DataFrame:
@@ -116,7 +117,8 @@ def _all_steps(aligner: Aligner, sides: tuple[_Side, _Side], progress: Progress)
             matched = placement.unit >= 0
             unit = np.where(matched, placement.unit + first_unit, -1)
             group = np.where(matched, placement.unit + groups, -1)
-            parts.append(_Placed(its_rows, unit, group, placement.reason))
+            candidates = np.where(placement.candidates >= 0, placement.candidates + groups, -1)
+            parts.append(_Placed(its_rows, unit, group, placement.reason, candidates))
         groups += count
     return _with_unpaired(sides[0], placed[0]), _with_unpaired(sides[1], placed[1])
 
@@ -127,12 +129,13 @@ def _with_unpaired(side: _Side, parts: list[_Placed]) -> _Placed:
         covered[part.rows] = True
     others = np.flatnonzero(working_rows(side.ops, side.level) & ~covered)
     nothing = np.full(len(others), -1, dtype=np.int64)
-    parts = [*parts, _Placed(others, nothing, nothing, [NOT_PAIRED] * len(others))]
+    parts = [*parts, _Placed(others, nothing, nothing, [NOT_PAIRED] * len(others), nothing)]
     return _Placed(
         rows=np.concatenate([part.rows for part in parts]).astype(np.int64),
         unit=np.concatenate([part.unit for part in parts]).astype(np.int64),
         group=np.concatenate([part.group for part in parts]).astype(np.int64),
         reason=[reason for part in parts for reason in part.reason],
+        candidates=np.concatenate([part.candidates for part in parts]).astype(np.int64),
     )
 
 
@@ -151,6 +154,7 @@ def _frame(side: _Side, placed: _Placed) -> pd.DataFrame:
         reason=placed.reason,
         row=placed.rows,
         unit=placed.unit,
+        candidates=placed.candidates,
     )
 
 

@@ -21,6 +21,7 @@ from profkit.correlate.layout_copies import work_of_copies
 from profkit.correlate.mindspore_kernels import MindSporeKernels
 from profkit.correlate.neighbours import Neighbourhood
 from profkit.correlate.placement import (
+    AMBIGUOUS,
     CONFIDENCE,
     COPIED_FOR,
     NO_COUNTERPART,
@@ -41,6 +42,7 @@ from profkit.correlate.segmentation import Kernels, segment
 from profkit.correlate.stand_ins import let_stand_in
 from profkit.correlate.tensor_shapes import SAME_COUNT
 from profkit.correlate.text_columns import texts_of
+from profkit.correlate.undecided import Undecided, UndecidedSets
 from profkit.correlate.units import TorchUnits, Unit
 from profkit.correlate.updates import align_updates
 
@@ -121,8 +123,9 @@ class FrameworkAligner:
         kernels = self._kernels.taken(kernel_rows, with_phases=scheduled)
         owner = segment(units, kernels)
         reasons = _reasons(units, kernels, owner)
+        undecided = UndecidedSets()
         if scheduled:
-            follow_queues(units, kernels, owner, reasons)
+            undecided = follow_queues(units, kernels, owner, reasons)
         else:
             let_stand_in(units, owner, reasons)
             Neighbourhood(
@@ -134,9 +137,11 @@ class FrameworkAligner:
             ).adopt(owner, reasons)
         close_forks(units, kernels, owner, reasons)
         owner = _joined_loops(units, owner)
-        mindspore = Placement(kernel_rows, owner, reasons)
+        open_sets = undecided.release(units, kernels, owner, reasons)
+        mindspore = Placement(kernel_rows, owner, reasons, open_sets.of_kernels)
         copies = work_of_copies(units, owner)
         torch = _torch_placement(torch_rows[np.isin(phase_of, phases)], units, mindspore, copies)
+        _leave_open(torch, units, open_sets)
         return _Part(torch, mindspore, len(units))
 
     def _launched(self, host: Placement, device_rows: Rows) -> Placement:
@@ -147,6 +152,7 @@ class FrameworkAligner:
             found = place.get(int(self._units.top_level[launcher])) if launcher >= 0 else None
             if found is not None:
                 placement.unit[at], placement.reason[at] = host.unit[found], host.reason[found]
+                placement.candidates[at] = host.candidates[found]
         return placement
 
 
@@ -180,6 +186,18 @@ def _torch_placement(rows: Rows, units: Sequence[Unit], mindspore: Placement, co
             placement.unit[at] = number if number in surest else -1
             placement.reason[at] = surest.get(number, NO_COUNTERPART if units[number].skip_cost else NO_KERNEL)
     return placement
+
+
+def _leave_open(torch: Placement, units: Sequence[Unit], undecided: Undecided) -> None:
+    """Note, in place, of which undecided set each operator is; one whose own work is in question is unmatched."""
+    number_of = {row: number for number in undecided.of_units for row in units[number].rows}
+    for at, row in enumerate(map(int, torch.rows)):
+        number = number_of.get(row)
+        if number is None:
+            continue
+        torch.candidates[at] = undecided.of_units[number]
+        if number in undecided.whole:
+            torch.unit[at], torch.reason[at] = -1, AMBIGUOUS
 
 
 def _reasons(units: Sequence[Unit], kernels: Kernels, owner: npt.NDArray[np.int64]) -> list[str]:

@@ -1,8 +1,8 @@
-"""Branches of equal shape in a compiled graph (query, key and value): which kernel belongs to which.
+"""Branches of equal shape that a network calls again and again (the two products of a recurrent cell).
 
-Neither side records which tensor is which, and the scheduler runs such branches in any order. What a recording does
-have are the compiler's numbers. Within one scope it numbers operators in the order in which the network's expressions
-use them; where branches have scopes of their own (`query-Dense/MatMul-op0`), their numbers say nothing, but a scheduler
+Neither side records which tensor is which, and the scheduler runs such branches in any order. In a loop that was
+unrolled, though, one branch may run ahead while the other waits for its own last round, and the compiler numbers branch
+by branch. Where branches have scopes of their own (`ih-Dense/MatMul-op0`), their numbers say nothing, but a scheduler
 keeps branches in step: the first kernel that all of them run in one common scope carries the number of its branch.
 """
 
@@ -11,9 +11,6 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import NamedTuple
-
-import numpy as np
 
 from profkit.correlate.segmentation import Kernels
 from profkit.correlate.units import Unit
@@ -21,21 +18,11 @@ from profkit.correlate.units import Unit
 # Place of a cell in a list of cells, within a scope: `layers-CellList/2-EncoderLayer`.
 _CELL_IN_LIST = re.compile(r"(?<=-CellList/|ntialCell/)(\d+)(?=-)")
 
-# From this rank correlation on, numbers are said to grow or fall in time: within a queue, within a type of kernel.
-_CLEAR = (0.8, 0.5)
-
 Pairs = list[tuple[int, int]]
 
 
-class Told(NamedTuple):
-    """Kernels of a queue paired with units; `by_branch` if the compiler numbered branch by branch."""
-
-    pairs: Pairs
-    by_branch: bool = False
-
-
-def told_apart(units: Sequence[Unit], kernels: Kernels, places: Sequence[int], takers: Sequence[int]) -> Told:
-    """Pair the kernels of a queue with units, with the branches told apart; no pairs if nothing tells.
+def branches_of_loop(units: Sequence[Unit], kernels: Kernels, places: Sequence[int], takers: Sequence[int]) -> Pairs:
+    """Pair the kernels of a queue with units where the network calls the same branches again and again; else nothing.
 
     Args:
         units: The units of the step.
@@ -44,20 +31,19 @@ def told_apart(units: Sequence[Unit], kernels: Kernels, places: Sequence[int], t
         takers: The units that take them, in order, one for each place.
     """
     if len(set(takers)) < len(takers):
-        return Told([])
-    backward = any(units[number].phase == "backward" for number in takers)
+        return []
     numbers = own_numbers(kernels, places)
-    choices = [sets_of_equals(units, places, takers, by_time=by_time) for by_time in (False, True)]
-    for sets in choices:
-        if numbers:
-            told = Told(_set_by_set(numbers, places, sets))
-            if not told.pairs and not backward:
-                told = Told(_branch_by_branch(numbers, kernels, places, sets), by_branch=True)
+    for by_time in (False, True):
+        sets = sets_of_equals(units, places, takers, by_time=by_time)
+        if not numbers:
+            told = _told_by_followers(kernels, places, sets)
+        elif _agree(numbers, places, sets):
+            return []
         else:
-            told = Told([]) if backward else _told_by_followers(kernels, places, sets)
-        if told.pairs:
+            told = _branch_by_branch(numbers, kernels, places, sets)
+        if told:
             return told
-    return Told(_set_by_set(numbers, places, _merged(numbers, places, choices[0]))) if numbers else Told([])
+    return []
 
 
 def sets_of_equals(
@@ -85,44 +71,21 @@ def sets_of_equals(
     return sets
 
 
-def _told_by_followers(kernels: Kernels, places: Sequence[int], sets: Sequence[Sequence[int]]) -> Told:
+def _told_by_followers(kernels: Kernels, places: Sequence[int], sets: Sequence[Sequence[int]]) -> Pairs:
     several = _places_of_several(places, sets)
     numbers = _numbers_of_followers(kernels, several) if several else {}
-    if not numbers:
-        return Told([])
     larger = [one for one in sets if len(one) > 1]
-    if len(several) == len(places) and len({kernels.places[at][0] for at in places}) == len(larger[0]) < len(places):
-        by_scope = _branch_by_branch(numbers, kernels, several, larger)
-        if by_scope:
-            return Told(by_scope, by_branch=True)
-    told = _set_by_set(numbers, several, larger)
-    if told:
-        taken = {number for _, number in told}
-        in_order = zip(places, [number for one in sets for number in one], strict=True)
-        return Told(sorted([*told, *(pair for pair in in_order if pair[1] not in taken)]))
-    return Told([])
-
-
-def _merged(numbers: dict[int, int], places: Sequence[int], sets: Sequence[Sequence[int]]) -> list[list[int]]:
-    """Join neighbouring sets until numbers and times agree which kernels are of one set."""
-    by_number = sorted(places, key=numbers.__getitem__)
-    merged: list[list[int]] = []
-    begin = end = 0
-    for one in sets:
-        end += len(one)
-        if begin == end - len(one):
-            merged.append([])
-        merged[-1] += one
-        if set(by_number[begin:end]) == set(places[begin:end]):
-            begin = end
-    return merged
+    if not numbers or len(several) < len(places):
+        return []
+    if len({kernels.places[at][0] for at in places}) == len(larger[0]) < len(places):
+        return _branch_by_branch(numbers, kernels, several, larger)
+    return []
 
 
 def own_numbers(kernels: Kernels, places: Sequence[int]) -> dict[int, int]:
     """Give the numbers of the kernels themselves, by place; {} where they are not numbered in one scope.
 
-    The scopes may differ in the places of cells in a list; those are the numbers then. Gradients are numbered in the
-    order they run in, or in the opposite one, in which the optimizer takes them: the numbers are turned to grow.
+    The scopes may differ in the places of cells in a list; those are the numbers then.
     """
     named = [kernels.places[at] for at in places]
     if min(number for _, number in named) < 0:
@@ -135,19 +98,7 @@ def own_numbers(kernels: Kernels, places: Sequence[int]) -> dict[int, int]:
         keys = [([*map(int, _CELL_IN_LIST.findall(scope))], number) for scope, number in named]
         ordered = sorted(keys)
         numbers = [ordered.index(key) for key in keys]
-    if kernels.phases[places[0]] == "forward":
-        return dict(zip(places, numbers, strict=True))
-    kernel, scopes = kernels.types[places[0]], {scope for scope, _ in named}
-    alike = [at for at, (scope, _) in enumerate(kernels.places) if scope in scopes and kernels.types[at] == kernel]
-    slopes = (_slope(numbers), _slope([kernels.places[at][1] for at in alike]))
-    clear = next((slope for slope, least in zip(slopes, _CLEAR, strict=True) if abs(slope) > least), 0.0)
-    return {at: int(np.sign(clear)) * number for at, number in zip(places, numbers, strict=True)} if clear else {}
-
-
-def _slope(numbers: Sequence[int]) -> float:
-    """Give how clearly numbers grow (1) or fall (-1) in the order given: the rank correlation."""
-    ranks = np.argsort(np.argsort(numbers))
-    return float(np.corrcoef(ranks, np.arange(len(ranks)))[0, 1]) if len(ranks) > 1 else 1.0
+    return dict(zip(places, numbers, strict=True))
 
 
 def _places_of_several(places: Sequence[int], sets: Sequence[Sequence[int]]) -> list[int]:
@@ -187,16 +138,16 @@ def _in_step(places: Sequence[int], ends: Sequence[int], followers: Sequence[int
     return True
 
 
-def _set_by_set(numbers: dict[int, int], places: Sequence[int], sets: Sequence[Sequence[int]]) -> Pairs:
-    """Pair set by set in order of the numbers, if numbers and times agree which kernels are of one set."""
+def _agree(numbers: dict[int, int], places: Sequence[int], sets: Sequence[Sequence[int]]) -> bool:
+    """Say whether numbers and times agree which kernels are of one set."""
     by_number = sorted(places, key=numbers.__getitem__)
     begin = 0
     for one in sets:
         end = begin + len(one)
         if set(by_number[begin:end]) != set(places[begin:end]):
-            return []
+            return False
         begin = end
-    return list(zip(by_number, [number for one in sets for number in one], strict=True))
+    return True
 
 
 def _branch_by_branch(

@@ -2,24 +2,33 @@
 
 A scheduler runs early what waits for nothing, but kernels of one type and one shape that depend on each other keep
 their order: the blocks of a network repeat, and each block waits for the one before. So the k-th such kernel belongs to
-the k-th unit that needs one. Where units of equal shape do not wait for each other (query, key and value), time says
-nothing. The compiler's own numbers may, where all kernels of the queue have one scope; a normalisation is told by the
-convolution it goes with. What remains is placed in order and marked as ambiguous.
+the k-th unit that needs one. A normalisation is told by the convolution it goes with, a helper by the work it helps.
+Where units of equal shape do not wait for each other (query, key and value), time says nothing, and neither do the
+compiler's numbers: they follow the use of the results, not the order of the code. Those are left undecided.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import islice, pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-from profkit.correlate.equal_branches import own_numbers, sets_of_equals, told_apart
+from profkit.correlate.equal_branches import Pairs, branches_of_loop, own_numbers
 from profkit.correlate.executions import ALIGNED_PHASES
-from profkit.correlate.placement import EQUAL_BRANCHES, NO_COUNTERPART, NUMBERED_BRANCHES, PLACE_ONLY, SHAPES_AGREE
+from profkit.correlate.placement import (
+    NO_COUNTERPART,
+    NUMBERED_BRANCHES,
+    PLACE_ONLY,
+    SAME_PLACE,
+    SAME_SCOPE,
+    SHAPES_AGREE,
+)
 from profkit.correlate.segmentation import Kernels
 from profkit.correlate.tensor_shapes import SAME_COUNT, Shape
+from profkit.correlate.undecided import UndecidedSets, is_core
 from profkit.correlate.units import Unit
 from profkit.vocabulary.decomposition import Variant
 
@@ -27,10 +36,12 @@ Ints = npt.NDArray[np.int64]
 Queue = tuple[str, tuple[Shape, ...], str]
 
 _NEARBY = 40
+# So many units of equal kinds beside two units say that they are the same line of a loop's body.
+_SURROUNDINGS = 8
 _COMPANIONS = ("conv", "matmul")
 
 
-def follow_queues(units: Sequence[Unit], kernels: Kernels, owner: Ints, reasons: list[str]) -> None:
+def follow_queues(units: Sequence[Unit], kernels: Kernels, owner: Ints, reasons: list[str]) -> UndecidedSets:
     """Correct, in place, what a segmentation by order gave for a scheduled graph.
 
     Args:
@@ -38,8 +49,13 @@ def follow_queues(units: Sequence[Unit], kernels: Kernels, owner: Ints, reasons:
         kernels: Its kernels in order of execution.
         owner: Unit of each kernel; changed.
         reasons: Reason of each kernel; changed.
+
+    Returns:
+        The sets of units that nothing tells apart; until they are released, their kernels are placed in order.
     """
-    _GraphOrder(units, kernels, owner, reasons).correct()
+    order = _GraphOrder(units, kernels, owner, reasons)
+    order.correct()
+    return order.undecided
 
 
 class _GraphOrder:
@@ -57,11 +73,13 @@ class _GraphOrder:
         self._variants = [
             unit.decomposition.variant_of(owned[number], recorded[unit.phase]) for number, unit in enumerate(units)
         ]
+        self._cores, self._of_norms = self._core_kernels(), self._core_kernels("norm")
         self._taken: Counter[tuple[int, str]] = Counter()
         # The units whose kernels have a scope, and the first such kernel of each.
         self._in_scope: dict[str, dict[int, int]] = defaultdict(dict)
-        # Whether the compiler numbered repeated calls of one branch in a row.
-        self._has_loops = False
+        # Queues that were paired in order of time.
+        self._by_time: list[Pairs] = []
+        self.undecided = UndecidedSets()
 
     def correct(self) -> None:
         """Release what a unit has no use for, let the queues decide, and place what is left nearby."""
@@ -72,20 +90,24 @@ class _GraphOrder:
         for at, queue in enumerate(zip(self._kernels.types, self._kernels.tensors, self._kernels.phases, strict=True)):
             if queue[1]:
                 queues[queue].append(at)
-        for queue in sorted(queues, key=lambda queue: (self._is_of_norms(queue[0]), not queue[2])):
+        ordered = sorted(queues, key=lambda its: (its[0] in self._of_norms, its[0] not in self._cores, not its[2]))
+        for queue in ordered:
             takers = self._takers(queue, queues[queue])
             if takers:
                 self._taken.update((number, queue[0]) for number in takers)
                 self._follow(queues[queue], takers)
         self._place_nearby()
+        self._note_undecided()
 
     def _types_of(self, phase: str) -> set[str]:
         told = zip(self._kernels.types, self._kernels.phases, strict=True)
         return {kernel for kernel, its_phase in told if its_phase in ("", phase)}
 
-    def _is_of_norms(self, kernel: str) -> bool:
-        norms = (variant for variant, unit in zip(self._variants, self._units, strict=True) if unit.op_class == "norm")
-        return any(slot.core and kernel in slot.kernels for variant in norms for slot in variant)
+    def _core_kernels(self, op_class: str | None = None) -> set[str]:
+        """Give the kernels that do the own work of some unit, or of one of a class."""
+        of_units = zip(self._variants, self._units, strict=True)
+        variants = (variant for variant, unit in of_units if op_class in (None, unit.op_class))
+        return {kernel for variant in variants for slot in variant if slot.core for kernel in slot.kernels}
 
     def _is_norm(self, number: int) -> bool:
         return self._units[number].op_class == "norm"
@@ -144,38 +166,84 @@ class _GraphOrder:
         return _most(self._variants[number], kernel) - self._taken[number, kernel]
 
     def _follow(self, places: Sequence[int], takers: Sequence[int]) -> None:
-        sets = sets_of_equals(self._units, places, takers, by_time=True)
-        told = self._told_by_companion(places, takers)
-        reason = SHAPES_AGREE
-        if not told and (len(sets) < len(takers) or not _in_order(own_numbers(self._kernels, places))):
-            told, reason = self._told_by_scope(places, takers) or self._told_apart(places, takers), NUMBERED_BRANCHES
-        several = {number for equals in sets if len(equals) > 1 for number in equals}
-        in_time = dict(zip(places, takers, strict=True))
-        for at, number in told or in_time.items():
-            self._owner[at] = number
-            if number not in several and in_time[at] == number:
-                self._reasons[at] = SHAPES_AGREE
-            else:
-                self._reasons[at] = reason if told else EQUAL_BRANCHES
+        pairs, reason = self._told(places, takers)
+        for at, number in pairs:
+            self._owner[at], self._reasons[at] = number, reason
             self._in_scope[self._kernels.places[at][0]].setdefault(number, at)
 
-    def _told_apart(self, places: Sequence[int], takers: Sequence[int]) -> list[tuple[int, int]]:
-        """Pair by the compiler's numbers; those of the gradients of unrolled loops follow neither code nor time."""
-        backward = any(self._units[number].phase == "backward" for number in takers)
-        if backward and self._has_loops:
-            return []
-        told = told_apart(self._units, self._kernels, places, takers)
-        self._has_loops |= bool(told.pairs) and told.by_branch
-        return told.pairs
+    def _told(self, places: Sequence[int], takers: Sequence[int]) -> tuple[Pairs, str]:
+        """Pair the kernels of a queue with units and say why; what nothing tells apart is noted and paired in order."""
+        in_time = list(zip(places, takers, strict=True))
+        if told := self._told_by_companion(places, takers):
+            return told, SHAPES_AGREE
+        if told := self._told_by_core(places, takers):
+            return told, SAME_PLACE
+        if told := self._told_by_scope(places, takers):
+            return told, SAME_SCOPE
+        if told := self._told_by_loop(places, takers):
+            return told, NUMBERED_BRANCHES
+        self._by_time.append(in_time)
+        return in_time, SHAPES_AGREE
 
-    def _told_by_scope(self, places: Sequence[int], takers: Sequence[int]) -> list[tuple[int, int]]:
+    def _told_by_core(self, places: Sequence[int], takers: Sequence[int]) -> Pairs:
+        """Pair helpers in the order in which the units' own work ran, each after it; [] if that does not tell."""
+        if len(set(takers)) < len(takers) or self._kernels.types[places[0]] in self._cores:
+            return []
+        own = [[at for at in np.flatnonzero(self._owner == number) if self._does_work(int(at))] for number in takers]
+        if not all(own):
+            return []
+        begun = sorted((int(ran[0]), number) for ran, number in zip(own, takers, strict=True))
+        after = all(at > work for at, (work, _) in zip(places, begun, strict=True))
+        return list(zip(places, [number for _, number in begun], strict=True)) if after else []
+
+    def _does_work(self, at: int) -> bool:
+        return is_core(self._units[self._owner[at]], self._kernels.types[at])
+
+    def _told_by_loop(self, places: Sequence[int], takers: Sequence[int]) -> Pairs:
+        """Pair by the compiler's numbers; those of gradients follow neither code nor time."""
+        if any(self._units[number].phase == "backward" for number in takers):
+            return []
+        return branches_of_loop(self._units, self._kernels, places, takers)
+
+    def _note_undecided(self) -> None:
+        """Join neighbours of a queue that time alone orders, where nothing says that the later one had to wait."""
+        for pairs in self._by_time:
+            numbers = own_numbers(self._kernels, [at for at, _ in pairs])
+            for (at, number), (later, following) in pairwise(pairs):
+                if number == following or self._units[number].phase != self._units[following].phase:
+                    continue
+                if self._waits(at, number, later, following):
+                    continue
+                if numbers.get(at, 0) <= numbers.get(later, 0) and self._is_repeated_call(number, following):
+                    continue
+                self.undecided.add((number, following), (at, later))
+
+    def _waits(self, at: int, number: int, later: int, following: int) -> bool:
+        """Say whether work that the other framework did between two units ran between their kernels, too."""
+        between = self._owner[at + 1 : later]
+        places = at + 1 + np.flatnonzero((between > number) & (between < following))
+        return any(self._does_work(int(place)) for place in places)
+
+    def _is_repeated_call(self, number: int, following: int) -> bool:
+        """Say whether two units are one line of code in two rounds of a loop: equal work stands before or after."""
+        return any(
+            len(own := self._surroundings(number, way)) == _SURROUNDINGS and own == self._surroundings(following, way)
+            for way in (-1, 1)
+        )
+
+    def _surroundings(self, number: int, way: int) -> list[object]:
+        places = range(number + way, len(self._units) if way > 0 else -1, way)
+        working = (self._units[at].kind for at in places if self._units[at].skip_cost > 0)
+        return list(islice(working, _SURROUNDINGS))
+
+    def _told_by_scope(self, places: Sequence[int], takers: Sequence[int]) -> Pairs:
         """Pair kernels with the units that took others of the same scope, in order; [] if that does not tell."""
         by_scope: dict[str, list[int]] = defaultdict(list)
         for at in places:
             by_scope[self._kernels.places[at][0]].append(at)
         if len(by_scope) == 1:
             return []
-        pairs: list[tuple[int, int]] = []
+        pairs: Pairs = []
         for scope, kernels in by_scope.items():
             numbers = [number for number in self._in_scope[scope] if number in takers]
             if len(numbers) != len(kernels):
@@ -183,22 +251,24 @@ class _GraphOrder:
             pairs += zip(kernels, sorted(numbers, key=self._in_scope[scope].__getitem__), strict=True)
         return pairs if sorted(number for _, number in pairs) == sorted(takers) else []
 
-    def _told_by_companion(self, places: Sequence[int], takers: Sequence[int]) -> list[tuple[int, int]]:
+    def _told_by_companion(self, places: Sequence[int], takers: Sequence[int]) -> Pairs:
         """Pair normalisations in the order of the convolutions or products they go with; [] if that does not tell."""
-        times = [self._companion_time(number) if self._is_norm(number) else None for number in takers]
-        known = [(time, number) for time, number in zip(times, takers, strict=True) if time is not None]
-        in_order = [number for _, number in sorted(known)]
-        return list(zip(places, in_order, strict=True)) if len(known) == len(takers) else []
+        companions = [self._companion(number) for number in takers if self._is_norm(number)]
+        times = [np.flatnonzero(self._owner == companion) for companion in companions if companion is not None]
+        if len(times) < len(takers) or not all(len(ran) for ran in times):
+            return []
+        for number, companion in zip(takers, companions, strict=True):
+            if companion is not None:
+                self.undecided.let_rest(number, companion)
+        in_order = [number for _, number in sorted(zip((int(ran[0]) for ran in times), takers, strict=True))]
+        return list(zip(places, in_order, strict=True))
 
-    def _companion_time(self, number: int) -> int | None:
-        """Give when the convolution or product ran whose result a unit takes (in backward: whose gradient it makes)."""
+    def _companion(self, number: int) -> int | None:
+        """Give the convolution or product whose result a unit takes (in backward: whose gradient it makes)."""
         unit = self._units[number]
         ways = range(number + 1, len(self._units)) if unit.phase == "backward" else range(number - 1, -1, -1)
         companion = next((at for at in ways if self._units[at].skip_cost > 0), None)
-        if companion is None or self._units[companion].op_class not in _COMPANIONS:
-            return None
-        times = np.flatnonzero(self._owner == companion)
-        return int(times[0]) if len(times) else None
+        return companion if companion is not None and self._units[companion].op_class in _COMPANIONS else None
 
     def _place_nearby(self) -> None:
         """Give kernels that are left out to the nearest unit that knows their type and still needs one."""
@@ -225,8 +295,3 @@ class _GraphOrder:
 def _most(variant: Variant, kernel: str) -> int:
     """Give how many of a kernel a variant may need; 0 if none."""
     return max((slot.most for slot in variant if kernel in slot.kernels), default=0)
-
-
-def _in_order(numbers: dict[int, int]) -> bool:
-    """Say whether numbers, by place, grow with the places."""
-    return [*numbers.values()] == sorted(numbers.values())

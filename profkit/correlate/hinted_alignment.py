@@ -122,7 +122,8 @@ def _spread(placement: Placement, rows: Rows) -> Placement:
     place = {int(row): at for at, row in enumerate(placement.rows)}
     at = [place.get(int(row), -1) for row in rows]
     unit = np.append(placement.unit, -1)[at].astype(np.int64)
-    return Placement(rows, unit, [placement.reason[one] if one >= 0 else HINTED_PAIR for one in at])
+    candidates = np.append(placement.candidates, -1)[at].astype(np.int64)
+    return Placement(rows, unit, [placement.reason[one] if one >= 0 else HINTED_PAIR for one in at], candidates)
 
 
 def _let_go(placement: Placement, rows: Bools) -> None:
@@ -136,5 +137,6 @@ def _join(left: Placement, right: Placement, left_rows: Rows, right_rows: Rows, 
     at = [np.flatnonzero(np.isin(side.rows, rows)) for side, rows in ((left, left_rows), (right, right_rows))]
     for side, places in zip((left, right), at, strict=True):
         side.unit[places] = count + at[0][0]
+        side.candidates[places] = -1
         for place in places:
             side.reason[place] = reason

@@ -15,8 +15,9 @@ SAME_PLACE = "same kind of work in the same place"
 PLACE_ONLY = "in the same place, no typical kernel"
 NEIGHBOUR = "no counterpart of its own: runs next to this work"
 FORK = "adds up the gradients where a residual branch began"
-EQUAL_BRANCHES = "equal-shape branches: which of them is not recorded"
-NUMBERED_BRANCHES = "equal-shape branches: paired in the order in which the compiler numbered them"
+AMBIGUOUS = "ambiguous: equal-shape branches, and which of them is not recorded"
+NUMBERED_BRANCHES = "equal-shape branches of a loop: paired in the order in which the compiler numbered them"
+SAME_SCOPE = "in the scope of other work that goes with this"
 SAME_PARAMETER = "updates the parameter of the same number and size"
 WHOLE_UPDATE = "parameter updates as a whole"
 REPLACED = "stands in the same place instead"
@@ -38,12 +39,12 @@ CONFIDENCE = {
     SAME_PARAMETER: 0.9,
     FORK: 0.7,
     COPIED_FOR: 0.7,
+    SAME_SCOPE: 0.7,
     NUMBERED_BRANCHES: 0.5,
     WHOLE_UPDATE: 0.6,
     PLACE_ONLY: 0.6,
     REPLACED: 0.5,
     NEIGHBOUR: 0.4,
-    EQUAL_BRANCHES: 0.3,
 }
 """How far a reason can be trusted, 0 to 1; judged on labelled recordings, not a probability."""
 
@@ -66,11 +67,19 @@ class Placement:
         rows: Row numbers in the ops frame.
         unit: Unit number within the step, from 0; -1 unmatched.
         reason: Why, one of the texts of this module.
+        candidates: Number of the undecided set, shared by the rows of both sides that may belong together; -1 none. If
+            not given, nothing is undecided.
     """
 
     rows: Rows
     unit: Rows
     reason: list[str] = field(default_factory=list)
+    candidates: Rows = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+
+    def __post_init__(self) -> None:
+        """Fill in candidates that were not given."""
+        if len(self.candidates) != len(self.rows):
+            self.candidates = np.full(len(self.rows), -1, dtype=np.int64)
 
     @classmethod
     def unmatched(cls, rows: Rows, reason: str) -> Placement:
@@ -80,11 +89,17 @@ class Placement:
 
 def joined(parts: Sequence[Placement], offsets: Sequence[int] | Rows, rows: Rows) -> Placement:
     """Join the placements of the parts of one step in the order of `rows`; part k's units move by offsets[k]."""
-    unit = np.concatenate([np.where(p.unit >= 0, p.unit + o, -1) for p, o in zip(parts, offsets, strict=True)])
+    unit = _moved([part.unit for part in parts], offsets)
+    candidates = _moved([part.candidates for part in parts], offsets)
     reason = [reason for part in parts for reason in part.reason]
     place = {int(row): at for at, row in enumerate(np.concatenate([part.rows for part in parts]))}
     order = [place[int(row)] for row in rows]
-    return Placement(rows, unit[order].astype(np.int64), [reason[at] for at in order])
+    return Placement(rows, unit[order], [reason[at] for at in order], candidates[order])
+
+
+def _moved(numbers: Sequence[Rows], offsets: Sequence[int] | Rows) -> Rows:
+    parts = [np.where(part >= 0, part + offset, -1) for part, offset in zip(numbers, offsets, strict=True)]
+    return np.concatenate(parts).astype(np.int64)
 
 
 def keep_two_sided(left: Placement, right: Placement) -> None:

@@ -43,8 +43,7 @@ def test_pynative_is_placed_as_labelled(shared: Path, tmp_path: Path, network: s
     assert scores["groups_within_one_step"] == 1.0
 
 
-# The two products of a GRU cell have equal shapes, and the scheduler mixes them: the backward pass of ms_graph of
-# lstm_text cannot be told.
+# The two products of a GRU cell have equal shapes, and the scheduler mixes them: their backward pass cannot be told.
 @pytest.mark.parametrize(
     ("network", "mode", "floors"),
     [
@@ -53,7 +52,7 @@ def test_pynative_is_placed_as_labelled(shared: Path, tmp_path: Path, network: s
         ("resnet", "ms_graph", (0.98, 0.98)),
         ("resnet", "ms_graph_jit", (0.98, 0.98)),
         ("lstm_text", "ms_graph", (0.97, 0.15)),
-        ("lstm_text", "ms_graph_jit", (0.97, 0.97)),
+        ("lstm_text", "ms_graph_jit", (0.97, 0.15)),
     ],
 )
 def test_compiled_graphs_are_placed_as_labelled(
@@ -66,16 +65,16 @@ def test_compiled_graphs_are_placed_as_labelled(
     assert scores["backward"]["op"]["f1"] >= floors[1]
 
 
-def test_what_cannot_be_told_is_marked(shared: Path) -> None:
+@pytest.mark.parametrize("mode", ["ms_graph", "ms_graph_jit"])
+def test_what_cannot_be_told_names_its_candidates(shared: Path, mode: str) -> None:
     folder = shared / "bench" / "alignment" / "lstm_text"
-    alignment = align(_loaded(folder / "pt_stack"), _loaded(folder / "ms_graph"))
-    products = alignment[
-        (alignment["side"] == "ms") & alignment["name"].astype(str).str.contains("GRUCell.*Dense/MatMul")
-    ]
-    products = products[products["phase"] == "forward"]
-    marked = products["reason"].astype(str).str.startswith("equal-shape branches")
-    assert marked.mean() > 0.9
-    assert (products.loc[marked, "confidence"] <= 0.5).all()
+    alignment = align(_loaded(folder / "pt_stack"), _loaded(folder / mode))
+    left_open = alignment[alignment["reason"].astype(str).str.startswith("ambiguous")]
+    assert len(left_open)
+    assert (left_open["group"] == -1).all()
+    assert left_open["confidence"].isna().all()
+    sides = alignment[alignment["candidates"] >= 0].groupby("candidates")["side"].nunique()
+    assert set(left_open["candidates"]) <= set(sides.index[sides == 2])
 
 
 def _forward_groups(alignment: pd.DataFrame) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from profkit.correlate.equal_branches import told_apart
+from profkit.correlate.equal_branches import branches_of_loop
 from profkit.correlate.segmentation import Kernels
 from profkit.correlate.tensor_shapes import ShapeSet
 from profkit.correlate.units import Unit
@@ -25,27 +25,9 @@ def kernels(*names: str, phase: str = "forward") -> Kernels:
     return Kernels(types, tensors, np.zeros(len(names), dtype=bool), [phase] * len(names), places)
 
 
-def test_numbers_of_one_scope_tell_branches_apart() -> None:
+def test_numbers_of_one_set_of_branches_tell_nothing() -> None:
     run = kernels("Default/MatMul-op2", "Default/MatMul-op0", "Default/MatMul-op1")
-    told = told_apart([unit(0), unit(1), unit(2)], run, [0, 1, 2], [0, 1, 2])
-    assert dict(told.pairs) == {0: 2, 1: 0, 2: 1}
-
-
-def test_gradients_may_be_numbered_against_the_time() -> None:
-    names = [f"Gradients/MatMul-op{number}" for number in (9, 8, 7, 5, 6, 4, 3, 2, 1)]
-    units = [unit(number, "backward") for number in range(9)]
-    told = told_apart(units, kernels(*names, phase="backward"), list(range(9)), list(range(9)))
-    assert dict(told.pairs) == {0: 0, 1: 1, 2: 2, 3: 4, 4: 3, 5: 5, 6: 6, 7: 7, 8: 8}
-
-
-def test_scoped_branches_are_told_by_what_follows_in_step() -> None:
-    branches = ("value", "query", "key")
-    run = kernels(
-        *(f"attention/{branch}/MatMul-op0" for branch in branches),
-        *(f"attention/Transpose-op{number}" for number in (2, 0, 1)),
-    )
-    told = told_apart([unit(0), unit(1), unit(2)], run, [0, 1, 2], [0, 1, 2])
-    assert dict(told.pairs) == {0: 2, 1: 0, 2: 1}
+    assert branches_of_loop([unit(0), unit(1), unit(2)], run, [0, 1, 2], [0, 1, 2]) == []
 
 
 def test_calls_of_one_branch_that_run_ahead_stay_one_branch() -> None:
@@ -55,11 +37,10 @@ def test_calls_of_one_branch_that_run_ahead_stay_one_branch() -> None:
     run = kernels(*names, *splits, *chain)
     units = [unit(0), unit(1), unit(2, operator="aten::tanh"), unit(3), unit(4)]
     units += [unit(5, operator="aten::tanh"), unit(6), unit(7)]
-    told = told_apart(units, run, [0, 1, 2, 6, 8, 10], [0, 1, 3, 4, 6, 7])
-    assert told.by_branch
-    assert dict(told.pairs) == {0: 0, 1: 3, 2: 6, 6: 1, 8: 4, 10: 7}
+    told = branches_of_loop(units, run, [0, 1, 2, 6, 8, 10], [0, 1, 3, 4, 6, 7])
+    assert dict(told) == {0: 0, 1: 3, 2: 6, 6: 1, 8: 4, 10: 7}
 
 
 def test_nothing_tells_scopes_without_a_common_follower_apart() -> None:
     run = kernels("net/gate/MatMul-op0", "net/up/MatMul-op0", "net/act/Sigmoid-op0", "net/Mul-op0")
-    assert told_apart([unit(0), unit(1)], run, [0, 1], [0, 1]).pairs == []
+    assert branches_of_loop([unit(0), unit(1)], run, [0, 1], [0, 1]) == []

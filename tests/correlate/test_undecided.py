@@ -1,0 +1,93 @@
+"""Which kernels of a compiled graph are left open: hand-made schedules, of which it is known what can be told."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from profkit.correlate.graph_order import follow_queues
+from profkit.correlate.placement import AMBIGUOUS, NO_COUNTERPART
+from profkit.correlate.segmentation import Kernels, segment
+from profkit.correlate.tensor_shapes import Shape, ShapeSet
+from profkit.correlate.undecided import Undecided
+from profkit.correlate.units import Unit
+from profkit.vocabulary.decomposition import by_name, decomposition, kernel_type
+
+INPUT, WEIGHT = (8, 4), (4, 4)
+LINEAR, SILU, MUL = "aten::linear", "aten::silu", "aten::mul"
+
+
+def step_of(*operators: str, weights: Sequence[Shape] = ()) -> list[Unit]:
+    """A forward step: linear layers with a bias, and elementwise operators."""
+    units = []
+    for number, operator in enumerate(operators):
+        heavy = operator == LINEAR
+        tensors = (INPUT, weights[number] if weights else WEIGHT, (4,)) if heavy else (INPUT,)
+        facts = decomposition("forward", operator) or by_name("forward", operator)
+        shapes = ShapeSet.of([tensors])
+        op_class, cost = ("matmul", 8.0) if heavy else (None, 1.5)
+        units.append(Unit((number,), "forward", (operator,), facts, shapes, (), tensors, None, op_class, cost))
+    return units
+
+
+def placed(units: list[Unit], *kernels: str, weights: Sequence[Shape] = ()) -> tuple[list[int], list[str], Undecided]:
+    """Place kernels named `Type-opN`, run in this order."""
+    types = [kernel_type(name.partition("-op")[0]) for name in kernels]
+    products = iter(weights or [WEIGHT] * len(kernels))
+    tensors = [
+        (INPUT, next(products)) if kernel == "matmul" else (INPUT, (4,)) if kernel == "biasadd" else (INPUT,)
+        for kernel in types
+    ]
+    places = [(f"Default/{name.partition('-op')[0]}", int(name.partition("-op")[2])) for name in kernels]
+    run = Kernels(types, tensors, np.zeros(len(kernels), dtype=bool), ["forward"] * len(kernels), places)
+    owner = segment(units, run)
+    reasons = [NO_COUNTERPART] * len(kernels)
+    undecided = follow_queues(units, run, owner, reasons).release(units, run, owner, reasons)
+    return owner.tolist(), reasons, undecided
+
+
+def test_query_key_and_value_are_left_open() -> None:
+    names = ("MatMul-op2", "MatMul-op0", "MatMul-op1", "BiasAdd-op2", "BiasAdd-op0", "BiasAdd-op1")
+    owner, reasons, undecided = placed(step_of(LINEAR, LINEAR, LINEAR), *names)
+    assert owner == [-1] * 6
+    assert reasons == [AMBIGUOUS] * 6
+    assert len(set(undecided.of_kernels)) == 1
+    assert undecided.of_units == dict.fromkeys(range(3), undecided.of_kernels[0])
+    assert undecided.whole == {0, 1, 2}
+
+
+def test_numbers_in_order_decide_nothing() -> None:
+    owner, _, _ = placed(step_of(LINEAR, LINEAR), "MatMul-op0", "MatMul-op1")
+    assert owner == [-1, -1]
+
+
+def test_work_that_ran_in_between_on_both_sides_decides() -> None:
+    owner, _, undecided = placed(step_of(LINEAR, SILU, LINEAR), "MatMul-op1", "SiLU-op0", "MatMul-op0")
+    assert owner == [0, 1, 2]
+    assert not undecided.of_units
+
+
+def test_branches_that_ran_before_what_stood_between_them_are_left_open() -> None:
+    owner, _, undecided = placed(step_of(LINEAR, SILU, LINEAR, MUL), "MatMul-op0", "MatMul-op1", "SiLU-op0", "Mul-op0")
+    assert owner == [-1, -1, 1, 3]
+    assert set(undecided.of_units) == {0, 2}
+
+
+def test_other_shapes_decide_and_the_bias_goes_with_its_product() -> None:
+    weights = [(4, 4), (4, 9), (4, 4)]
+    units = step_of(LINEAR, LINEAR, weights=weights)
+    names = ("MatMul-op1", "MatMul-op0", "BiasAdd-op1", "BiasAdd-op0")
+    owner, _, undecided = placed(units, *names, weights=[(4, 9), (4, 4)])
+    assert owner == [1, 0, 1, 0]
+    assert not undecided.of_units
+
+
+def test_the_rounds_of_a_loop_keep_their_order() -> None:
+    weights = [(4, 9) if at % 4 == 0 else (4, 4) for at in range(24)]
+    units = step_of(*[LINEAR, LINEAR, MUL, SILU] * 6, weights=weights)
+    ahead = [f"MatMul-op{2 * at}" for at in range(6)]
+    chain = [name for at in range(6) for name in (f"MatMul-op{2 * at + 1}", f"Mul-op{at}", f"SiLU-op{at}")]
+    products = [(4, 9)] * 6 + [(4, 4)] * 6
+    owner, _, undecided = placed(units, *ahead, *chain, weights=products)
+    assert owner[:6] == [0, 4, 8, 12, 16, 20]
+    assert owner[6::3] == [1, 5, 9, 13, 17, 21]
+    assert not undecided.of_units
