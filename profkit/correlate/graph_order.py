@@ -22,7 +22,6 @@ from profkit.correlate.placement import (
     NO_COUNTERPART,
     NUMBERED_BRANCHES,
     PLACE_ONLY,
-    SAME_PLACE,
     SAME_SCOPE,
     SHAPES_AGREE,
 )
@@ -177,7 +176,7 @@ class _GraphOrder:
         if told := self._told_by_companion(places, takers):
             return told, SHAPES_AGREE
         if told := self._told_by_core(places, takers):
-            return told, SAME_PLACE
+            return told, SHAPES_AGREE
         if told := self._told_by_scope(places, takers):
             return told, SAME_SCOPE
         if told := self._told_by_loop(places, takers):
