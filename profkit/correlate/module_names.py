@@ -7,12 +7,12 @@ on one side lies below one parent on the other. Only where that holds throughout
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
+from profkit.correlate.composite_names import loss_names, network_root, with_composites
 from profkit.correlate.intervals import nest
 from profkit.correlate.torch_modules import module_paths
 from profkit.run import Run
@@ -42,6 +42,11 @@ def attribute_paths(alignment: pd.DataFrame, ref: Run, run: Run) -> dict[str, st
     if torch is None:
         return {}
     finished = modules_as_they_finish(torch)
+    named = _named_directly(alignment, ref, run, finished)
+    return {**loss_names(alignment, network_root(finished)), **with_composites(named, finished)}
+
+
+def _named_directly(alignment: pd.DataFrame, ref: Run, run: Run, finished: Sequence[str]) -> dict[str, str]:
     for one in (ref, run):
         found = paired_by_order(finished, outputs_as_they_were_saved(one))
         if found:
@@ -80,8 +85,8 @@ def paired_by_order(class_paths: Sequence[str], names: Sequence[str]) -> dict[st
     Returns:
         Attribute path by class path; empty if the trees differ.
     """
-    roots = Counter(path.split(".", 1)[0] for path in class_paths)
-    network = [path for path in class_paths if path.split(".", 1)[0] == max(roots, key=roots.__getitem__)]
+    root = network_root(class_paths)
+    network = [path for path in class_paths if path.split(".", 1)[0] == root]
     parents = {_parent(path) for path in network}
     choices = (
         network,

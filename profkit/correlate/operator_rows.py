@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from profkit.correlate.composite_names import joining_keys, network_root
+from profkit.correlate.module_names import modules_as_they_finish
 from profkit.correlate.placement import NO_COUNTERPART
 from profkit.correlate.timing import side_words, timed_rows
 from profkit.correlate.unit_facts import short_names
@@ -46,9 +48,15 @@ def operator_rows(
         return OPERATORS.empty()
     rows = pd.concat([part.astype(object) for part in filled], ignore_index=True)
     rows = rows.assign(parity=None, max_abs=np.nan, overflow=None)
+    keys = joining_keys(rows, _root(ref, run))
     for column, values in (*_parity_of_module(parity).items(), *_overflow_of_module(overflow).items()):
-        rows[column] = rows["module"].map(values)
+        rows[column] = keys.map(values)
     return OPERATORS.build(rows[OPERATORS.names])
+
+
+def _root(ref: Run | None, run: Run) -> str | None:
+    torch = next((one for one in (ref, run) if one is not None and one.framework == "pytorch"), None)
+    return None if torch is None else network_root(modules_as_they_finish(torch))
 
 
 def _matched(units: pd.DataFrame) -> pd.DataFrame:

@@ -42,5 +42,35 @@ def test_three_faults_of_one_network_are_joined_by_module(
     assert (rows.get_group(planted["slow"])["flag"].astype(object) == "slow").any()
     assert (rows.get_group(planted["parity"])["parity"] == "mismatch").all()
     assert (rows.get_group(planted["overflow"])["overflow"] == "origin").all()
+    spread = session.overflow[session.overflow["module"] == "loss"]
+    assert (rows.get_group("loss")["op_class"] == "loss").any()
+    assert (rows.get_group("loss")["overflow"].notna() == bool(len(spread))).all()
     first = session.parity[session.parity["io"].astype(object) == "output"]["module"].iloc[0]
     assert set(rows.get_group(first)["parity"]) == {"match"}
+
+
+def test_composite_modules_have_time_parity_and_overflow_in_one_row(samples: Path) -> None:
+    vit = samples / "vit"
+    dumps = (vit / "mindspore_gelu_tanh" / "outputs", vit / "mindspore_nan" / "dump")
+    session = triage(Inputs(ref=vit / "pytorch", run=vit / "mindspore_slow", run_dumps=dumps))
+    rows = session.operators
+    block = rows[(rows["module"] == "blocks.2.attn") & (rows["phase"] == "forward")]
+    assert len(block) >= 2
+    assert block["ref_ns"].notna().any()
+    assert (block["parity"] == "mismatch").all()
+    assert (block["overflow"] == "carrier").all()
+    untouched = rows[rows["module"] == "blocks.0.attn"]
+    assert set(untouched["parity"]) == {"match"}
+    loss = rows[rows["module"] == "loss"]
+    assert set(loss["overflow"]) == {"carrier"}
+    assert {"aten::cross_entropy_loss", "NllLossBackward0"} <= set(loss["operator"])
+    network = rows[rows["module"] == "VisionTransformer"]
+    assert set(network["overflow"]) == {"carrier"}
+
+
+def test_composite_modules_are_named_by_the_scopes_of_their_parts(shared: Path) -> None:
+    folder = shared / "bench" / "alignment" / "vit"
+    rows = triage(Inputs(ref=folder / "pt_stack", run=folder / "ms_graph")).operators
+    named = set(rows["module"].dropna())
+    assert {f"blocks.{number}{part}" for number in range(3) for part in ("", ".attn")} <= named
+    assert "loss" in named
