@@ -22,6 +22,7 @@ DOCS = Path(__file__).resolve().parent
 PICTURES = {
     "operators": ["1"],
     "findings": ["2"],
+    "overview": ["0"],
     "overflow": ["3"],
     "parity": ["4", "]"],
     "modules": ["7"],
@@ -31,7 +32,7 @@ PICTURES = {
 
 async def take(keys: list[str], size: tuple[int, int]) -> str:
     """Give the screen as SVG after the keys."""
-    app = ProfkitApp(lambda progress: triage(demo_inputs(clean=False), progress=progress), "demo")
+    app = ProfkitApp(lambda progress: triage(demo_inputs(clean=False), progress=progress), "demo", view="operators")
     async with app.run_test(size=size) as pilot:
         await app.workers.wait_for_complete()
         await pilot.pause()

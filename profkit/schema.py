@@ -740,6 +740,45 @@ ISSUES = FrameSpec(
 
 SESSION_STEPS = FrameSpec("steps", (Column("side", "category", "ref or run", values=("ref", "run")), *STEPS.columns))
 
+SESSION_BREAKDOWN = FrameSpec(
+    "breakdown",
+    (
+        Column("side", "category", "ref or run", values=("ref", "run")),
+        _RANK,
+        Column("span", "category", "One step, or the whole run", values=("step", "run")),
+        _STEP,
+        Column("level", "category", "Whose rows are counted", values=("host", "device")),
+        Column("dur_ns", "Int64", "Length as recorded; of the run from its first start to its last end", nullable=True),
+        Column("busy_ns", "Int64", "Union of all rows", nullable=True),
+        Column("computing_ns", "Int64", "Union of computing device rows", nullable=True),
+        Column("communication_ns", "Int64", "Union of communicating device rows", nullable=True),
+        Column("overlapped_ns", "Int64", "Communication hidden behind computation", nullable=True),
+        Column("free_ns", "Int64", "Device idle between its first start and last end", nullable=True),
+    ),
+)
+"""Where the time of each step goes; computing + communication - overlapped + free is the device's extent."""
+
+OVERVIEW_SECTIONS = ("findings", "step_time", "breakdown", "runs", "not_judged")
+
+OVERVIEW = FrameSpec(
+    "overview",
+    (
+        Column("depth", "int64", "0 for the head of a section, 1 for what stands in it"),
+        Column("section", "category", "What the row is about", values=OVERVIEW_SECTIONS),
+        Column("item", "string", "What it is called"),
+        Column("ref_ns", "Int64", "Time on the reference side, ns", nullable=True),
+        Column("run_ns", "Int64", "Time on the run side, ns", nullable=True),
+        Column("delta_ns", "Int64", "run_ns - ref_ns; of a finding what a step would win, ns", nullable=True),
+        Column("ratio", "float64", "run_ns / ref_ns", nullable=True),
+        Column("from_ns", "Int64", "Where its bar begins, on an axis of the section, ns", nullable=True),
+        Column("to_ns", "Int64", "Where its bar ends; before from_ns where time was won, ns", nullable=True),
+        Column("finding", "int64", "Row of the finding; -1 none"),
+        Column("part", "category", "Part of the bridge", nullable=True, values=BRIDGE_PARTS),
+        Column("operator", "int64", "Row of the operator it tells most of; -1 none"),
+        Column("note", "string", "What else is to be said", nullable=True),
+    ),
+)
+
 TOTALS = FrameSpec(
     "totals",
     (

@@ -21,6 +21,7 @@ from profkit.schema import (
     OVERFLOW,
     PARITY,
     SCHEMA_VERSION,
+    SESSION_BREAKDOWN,
     SESSION_STEPS,
     SOURCES,
 )
@@ -40,6 +41,7 @@ _PARQUET_FRAMES: Mapping[str, FrameSpec] = {
         PARITY,
         OVERFLOW,
         SESSION_STEPS,
+        SESSION_BREAKDOWN,
         SOURCES,
         ISSUES,
         SESSION_MEMORY,
@@ -57,8 +59,8 @@ class Session:
         title: What was compared, one line.
         created: When, ISO 8601 in UTC.
         inputs: What the user named, by role (ref, run, ref dump, run dump).
-        operators, alignment, bridge, bridge_rows, parity, overflow, findings, steps, sources, issues: Frames of
-            profkit.schema; empty if the question was not asked.
+        operators, alignment, bridge, bridge_rows, parity, overflow, findings, steps, breakdown, sources, issues:
+            Frames of profkit.schema; empty if the question was not asked.
         memory, memory_curve, communication: Frames of profkit.session_resources; empty if nothing of it was recorded.
         sides: The words by which `alignment` calls the reference and the run.
         not_judged: What could not be answered and why, one sentence each.
@@ -75,6 +77,7 @@ class Session:
     overflow: pd.DataFrame = field(default_factory=OVERFLOW.empty)
     findings: pd.DataFrame = field(default_factory=FINDINGS.empty)
     steps: pd.DataFrame = field(default_factory=SESSION_STEPS.empty)
+    breakdown: pd.DataFrame = field(default_factory=SESSION_BREAKDOWN.empty)
     memory: pd.DataFrame = field(default_factory=SESSION_MEMORY.empty)
     memory_curve: pd.DataFrame = field(default_factory=SESSION_MEMORY_CURVE.empty)
     communication: pd.DataFrame = field(default_factory=SESSION_COMMUNICATION.empty)

@@ -35,10 +35,11 @@ from profkit.overflow import hunt_run
 from profkit.parsers.alignment_hints import NO_HINTS, AlignmentHints, read_alignment_hints
 from profkit.progress import Progress, silent
 from profkit.run import Run, load
-from profkit.schema import ALIGNMENT, COUNTERS, OVERFLOW, PARITY, SESSION_STEPS
+from profkit.schema import ALIGNMENT, COUNTERS, OVERFLOW, PARITY, SESSION_BREAKDOWN, SESSION_STEPS
 from profkit.session import Session
 from profkit.session_resources import session_communication, session_memory, session_memory_curve
 from profkit.sources import issue_table, sides, source_table
+from profkit.step_breakdown import break_down_steps
 
 
 @dataclass(frozen=True)
@@ -141,6 +142,7 @@ def judge(
         steps=concatenate(
             SESSION_STEPS, [SESSION_STEPS.build(one.steps.assign(side=side)[SESSION_STEPS.names]) for side, one in both]
         ),
+        breakdown=concatenate(SESSION_BREAKDOWN, [_breakdown(side, one) for side, one in both]),
         memory=session_memory(both),
         memory_curve=session_memory_curve(both),
         communication=session_communication(both),
@@ -151,6 +153,10 @@ def judge(
         sides=side_words(alignment, ref) if not alignment.empty else ("ref", "run"),
         not_judged=tuple(not_judged),
     )
+
+
+def _breakdown(side: str, run: Run) -> pd.DataFrame:
+    return SESSION_BREAKDOWN.build(break_down_steps(run).assign(side=side)[SESSION_BREAKDOWN.names])
 
 
 def _unless_stopped(

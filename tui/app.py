@@ -13,7 +13,7 @@ from profkit.errors import ProfkitError
 from profkit.report.quantities import count
 from profkit.safe_text import printable
 from profkit.session import Session
-from profkit.tui.actions import actions_of, key_label, key_labels
+from profkit.tui.actions import ACTIONS, actions_of, key_label, key_labels
 from profkit.tui.background import is_busy
 from profkit.tui.opening import OpeningApp, OpenPaths, OpenSession
 from profkit.tui.palette import ActionCommands
@@ -30,6 +30,10 @@ _WIDTH_CLASSES = [(0, "-narrow"), (150, "-wide")]
 _HEIGHT_CLASSES = [(0, "-short"), (16, "-tall")]
 
 
+VIEW_NAMES = tuple(action.id for action in ACTIONS if action.name.startswith("app.show_view("))
+"""Names of all views, in the order of their keys."""
+
+
 class ProfkitApp(OpeningApp):
     """Shows a session.
 
@@ -38,6 +42,7 @@ class ProfkitApp(OpeningApp):
             CancelledError once the user has asked to stop. None lets the user choose what to open.
         title: What is opened, shown while loading.
         open_paths: Gives the session of a reference (or None) and a run the user chose; as open_session.
+        view: Name of the view shown first; empty for the one the session was left in, else the overview.
     """
 
     CSS_PATH = "app.tcss"
@@ -46,10 +51,16 @@ class ProfkitApp(OpeningApp):
     VERTICAL_BREAKPOINTS = _HEIGHT_CLASSES
 
     def __init__(
-        self, open_session: OpenSession | None, title: str = "", *, open_paths: OpenPaths | None = None
+        self,
+        open_session: OpenSession | None,
+        title: str = "",
+        *,
+        open_paths: OpenPaths | None = None,
+        view: str = "",
     ) -> None:
         super().__init__(open_session, title, open_paths=open_paths)
         self.animation_level = "none"
+        self._first_view = view
         self._settings = Settings()
         self._session: Session | None = None
         self._screens: dict[str, ViewScreen] = {}
@@ -94,7 +105,8 @@ class ProfkitApp(OpeningApp):
         # What lies over the screen of the session before, or over the picker it was chosen in.
         while len(self.screen_stack) > 2:
             await self.pop_screen()
-        await self.switch_screen(self._screens.get(state.view) or next(iter(self._screens.values())))
+        first = self._screens.get(self._first_view) or self._screens.get(state.view)
+        await self.switch_screen(first or next(iter(self._screens.values())))
         for screen in before:
             self.uninstall_screen(screen)
             if screen.is_running:
@@ -103,7 +115,7 @@ class ProfkitApp(OpeningApp):
             self.notify(printable(problem), severity="warning", timeout=15, markup=False)
 
     def _make_screens(self, opened: OpeningApp.Opened, state: SessionState) -> dict[str, ViewScreen]:
-        keys = {action.id: key_labels(action.keys) for action in actions_of(["view"])}
+        keys = {action.id: key_labels(self._settings.keys_of(action)) for action in actions_of(["view"])}
         tabs = [
             Tab(view.name, keys[view.name], view.title, count(len(view.frame)))
             for view in opened.views
@@ -146,7 +158,7 @@ class ProfkitApp(OpeningApp):
         if message.place.view == "operators":
             self._selected_operator = message.place.row
         screen = await self._show(message.place.view)
-        screen.show_row(message.place.row)
+        screen.show_row(message.place.row, message.place.filter)
 
     @on(ViewScreen.Left)
     async def _go_back(self) -> None:
@@ -209,7 +221,12 @@ class ProfkitApp(OpeningApp):
 
 
 def run(
-    open_session: OpenSession | None, title: str = "", *, open_paths: OpenPaths | None = None, mouse: bool = True
+    open_session: OpenSession | None,
+    title: str = "",
+    *,
+    open_paths: OpenPaths | None = None,
+    view: str = "",
+    mouse: bool = True,
 ) -> int:
     """Run the terminal UI until the user leaves it.
 
@@ -217,12 +234,13 @@ def run(
         open_session: As for ProfkitApp.
         title: What is opened.
         open_paths: As for ProfkitApp.
+        view: As for ProfkitApp.
         mouse: Whether the terminal is asked for mouse events; without them it can select text itself.
 
     Returns:
         Exit code: 0, or 2 if the session could not be opened.
     """
-    app = ProfkitApp(open_session, title, open_paths=open_paths)
+    app = ProfkitApp(open_session, title, open_paths=open_paths, view=view)
     app.run(mouse=mouse)
     code = app.return_code or 0
     if is_busy():

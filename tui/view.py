@@ -25,10 +25,12 @@ class Place:
     Attributes:
         view: Name of the view.
         row: Row of its frame.
+        filter: Filter that shows the row among its like; empty keeps what the view has.
     """
 
     view: str
     row: int
+    filter: str = ""
 
 
 @dataclass(frozen=True)

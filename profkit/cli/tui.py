@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -12,6 +13,7 @@ from profkit.errors import ProfkitError
 from profkit.progress import Progress
 from profkit.session import Session, is_session
 from profkit.triage import Inputs, triage
+from profkit.tui.app import VIEW_NAMES
 from profkit.tui.app import run as run_app
 from profkit.tui.session_state import forget_all
 from profkit.tui.user_settings import settings_template
@@ -21,6 +23,7 @@ from profkit.tui.user_settings import settings_template
 @click.argument("paths", type=INPUT, nargs=-1)
 @click.option("--ref-dump", "ref_dumps", type=INPUT, multiple=True, help="More tensors of the reference; repeatable.")
 @click.option("--run-dump", "run_dumps", type=INPUT, multiple=True, help="More tensors of the run; repeatable.")
+@click.option("--view", type=click.Choice(VIEW_NAMES), default=None, help="Open with this view.")
 @click.option("--demo", is_flag=True, help="Open the bundled migration.")
 @click.option("--forget", is_flag=True, help="Delete what is remembered of all sessions, marks and notes too; leave.")
 @click.option("--keys", is_flag=True, help="Print the keys and the theme as the file tui.toml, and leave.")
@@ -31,6 +34,7 @@ def command(
     paths: tuple[Path, ...],
     ref_dumps: tuple[Path, ...],
     run_dumps: tuple[Path, ...],
+    view: str | None,
     demo: bool,
     keys: bool,
     forget: bool,
@@ -63,11 +67,10 @@ def command(
             return Session.load(run)
         return open_inputs(Inputs(run=run, ref=ref, ref_dumps=ref_dumps, run_dumps=run_dumps), progress)
 
+    show = partial(run_app, open_paths=open_paths, view=view or "")
     if demo:
-        return run_app(lambda progress: open_inputs(demo_inputs(clean=False), progress), "demo", open_paths=open_paths)
+        return show(lambda progress: open_inputs(demo_inputs(clean=False), progress), "demo")
     if not paths:
-        return run_app(None, open_paths=open_paths)
+        return show(None)
     ref = paths[0] if len(paths) == 2 else None
-    return run_app(
-        lambda progress: open_paths(ref, paths[-1], progress), " against ".join(map(str, paths)), open_paths=open_paths
-    )
+    return show(lambda progress: open_paths(ref, paths[-1], progress), " against ".join(map(str, paths)))

@@ -15,11 +15,14 @@ from textual.pilot import Pilot
 from profkit.progress import Progress
 from profkit.schema import (
     ALIGNMENT,
+    BRIDGE,
+    BRIDGE_ROWS,
     FINDINGS,
     ISSUES,
     OPERATORS,
     OVERFLOW,
     PARITY,
+    SESSION_BREAKDOWN,
     SESSION_STEPS,
     SOURCES,
 )
@@ -90,6 +93,9 @@ def _session() -> Session:
         inputs={"ref": "torch_run", "run": "mindspore_run"},
         operators=_operators(),
         alignment=_alignment(),
+        bridge=_bridge(),
+        bridge_rows=_bridge_rows(),
+        breakdown=_breakdown(),
         sides=("pt", "ms"),
         parity=_parity(),
         overflow=_overflow(),
@@ -133,6 +139,61 @@ def _alignment() -> pd.DataFrame:
                 )
                 clock[side] += dur + 10_000
     return ALIGNMENT.from_rows(rows)
+
+
+def _bridge() -> pd.DataFrame:
+    """Each operator's time, and 340 us less of idle time in the run: 8.2 ms and 340 us become 13.58 ms."""
+    names, modules, classes, ref, run = map(list, zip(*_BLOCK, strict=True))
+    delta = [*(theirs - ours for ours, theirs in zip(ref, run, strict=True)), -340_000]
+    return BRIDGE.build(
+        {
+            "part": [*("slower" if change > 0 else "faster" for change in delta[:-1]), "host_gap"],
+            "op_class": [*classes, None],
+            "module": [*modules, None],
+            "phase": ["forward"] * 9,
+            "operator": [*names, "idle"],
+            "unit": [*range(8), -1],
+            "ref_ns": [*ref, 340_000],
+            "run_ns": [*run, 0],
+            "delta_ns": delta,
+            "percent": np.asarray(delta) / 85_400,
+            "ref_rows": [1] * 9,
+            "run_rows": [1] * 9,
+            "reason": ["the work of both sides"] * 8 + ["nothing ran"],
+        }
+    )
+
+
+def _bridge_rows() -> pd.DataFrame:
+    rows = [(row, side) for row in range(9) for side in ("ref", "run")]
+    return BRIDGE_ROWS.build(
+        {
+            "bridge": [row for row, _ in rows],
+            "side": [side for _, side in rows],
+            "rank": 0,
+            "step": [1 if side == "ref" else 2 for _, side in rows],
+            "row": range(18),
+            "ns": 1,
+        }
+    )
+
+
+def _breakdown() -> pd.DataFrame:
+    return SESSION_BREAKDOWN.build(
+        {
+            "side": ["ref", "run", "run"],
+            "rank": [0, 0, 0],
+            "span": ["step", "step", "step"],
+            "step": [1, 1, 2],
+            "level": ["host", "device", "device"],
+            "dur_ns": pd.array([8_540_000, 14_000_000, 13_580_000], dtype="Int64"),
+            "busy_ns": pd.array([8_200_000, 13_000_000, 13_100_000], dtype="Int64"),
+            "computing_ns": pd.array([None, 1, 12_000_000], dtype="Int64"),
+            "communication_ns": pd.array([None, 1, 2_000_000], dtype="Int64"),
+            "overlapped_ns": pd.array([None, 0, 900_000], dtype="Int64"),
+            "free_ns": pd.array([None, 1, 480_000], dtype="Int64"),
+        }
+    )
 
 
 def _parity() -> pd.DataFrame:
@@ -271,7 +332,7 @@ def session_of() -> Callable[[pd.DataFrame], Session]:
 
 @pytest.fixture
 def app(session: Session) -> ProfkitApp:
-    return ProfkitApp(lambda progress: session, "synthetic")
+    return ProfkitApp(lambda progress: session, "synthetic", view="operators")
 
 
 async def _settle(pilot: Pilot[None]) -> None:
@@ -288,15 +349,15 @@ def settle() -> Callable[[Pilot[None]], Any]:
 
 @pytest.fixture
 def run_app() -> RunApp:
-    """Run the app on a session until its first view is drawn."""
+    """Run the app on a session until the view asked for is drawn; of an empty name, the one the app chooses."""
 
     @asynccontextmanager
-    async def run(session: Session, size: tuple[int, int] = (120, 40)) -> Any:
+    async def run(session: Session, size: tuple[int, int] = (120, 40), view: str = "operators") -> Any:
         def open_session(progress: Progress) -> Session:
             progress("reading", "synthetic", 0.5)
             return session
 
-        app = ProfkitApp(open_session, "synthetic", open_paths=lambda ref, run, progress: session)
+        app = ProfkitApp(open_session, "synthetic", open_paths=lambda ref, run, progress: session, view=view)
         async with app.run_test(size=size) as pilot:
             await _settle(pilot)
             assert isinstance(app.screen, ViewScreen)

@@ -309,18 +309,18 @@ def show(name: str, key: str) -> Exercise:
 
 async def next_view(pilot, settle):
     seen = []
-    for _ in range(10):
+    for _ in range(11):
         await pilot.press("tab")
         seen.append(pilot.app.screen.view.name)
     assert seen == [
         "findings", "overflow", "parity", "sources", "issues", "modules", "timeline", "memory", "communication",
-        "operators",
+        "overview", "operators",
     ]  # fmt: skip
 
 
 async def previous_view(pilot, settle):
     await pilot.press("shift+tab", "shift+tab")
-    assert pilot.app.screen.view.name == "memory"
+    assert pilot.app.screen.view.name == "communication"
 
 
 async def fold(pilot, settle):
@@ -362,7 +362,7 @@ async def zoom_in(pilot, settle):
     chart = await chart_after(pilot, settle)
     whole = chart.window
     for key in ("+", "="):
-        await pilot.press("0", key)
+        await pilot.press("W", key)
         first, last = chart.window
         assert last - first == (whole[1] - whole[0]) // 4
         assert first <= chart.starts[chart.row] < last
@@ -378,7 +378,7 @@ async def zoom_out(pilot, settle):
 async def zoom_to_everything(pilot, settle):
     chart = await chart_after(pilot, settle)
     whole = chart.window
-    await pilot.press("+", "+", "0")
+    await pilot.press("+", "+", "W")
     assert chart.window == whole
 
 
@@ -523,6 +523,7 @@ EXERCISES: dict[str, Exercise] = {
     "columns-done": choose_columns,
     "columns-all": choose_every_column,
     "undo": back,
+    "overview": show("overview", "0"),
     "operators": show("operators", "1"),
     "findings": show("findings", "2"),
     "overflow": show("overflow", "3"),

@@ -11,7 +11,7 @@ from profkit.tui.views.operators import COLUMNS, FILTER_WORDS
 def shown(operators: pd.DataFrame, text: str) -> list[int]:
     row_filter = parse_filter(text, COLUMNS, FILTER_WORDS)
     assert row_filter is not None
-    return [int(row) for row in np.flatnonzero(row_filter.mask(operators))]
+    return [int(row) for row in np.flatnonzero(row_filter.mask(operators.assign(part="slower")))]
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ async def test_a_session_is_found_as_it_was_left(session, run_app, settle):
         parity_row = pilot.app.screen.table.row
         await pilot.press("q")
     assert left.filter == "blocks"
-    async with run_app(session) as pilot:
+    async with run_app(session, view="") as pilot:
         assert pilot.app.screen.view.name == "parity"
         assert pilot.app.screen.table.row == parity_row != 0
         await pilot.press("b", "1")

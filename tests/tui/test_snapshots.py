@@ -16,6 +16,8 @@ pytestmark = pytest.mark.skipif(
 @pytest.mark.parametrize(
     ("size", "keys"),
     [
+        pytest.param((80, 24), ["0", "j"], id="overview-80x24"),
+        pytest.param((120, 40), ["0", "j", "j"], id="overview-120x40"),
         pytest.param((80, 24), ["j"], id="operators-80x24"),
         pytest.param((120, 40), ["j"], id="operators-120x40"),
         pytest.param((80, 24), ["4", "]"], id="parity-80x24"),

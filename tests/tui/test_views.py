@@ -23,7 +23,7 @@ def table_text(pilot):
 def test_every_view_has_columns_of_its_frame(session):
     views = make_views(session)
     assert [view.name for view in views] == [
-        "operators", "findings", "overflow", "parity", "sources", "issues", "modules", "timeline",
+        "overview", "operators", "findings", "overflow", "parity", "sources", "issues", "modules", "timeline",
         "memory", "communication", "by-class", "by-operator", "by-module", "by-kernel", "by-phase",
     ]  # fmt: skip
     for view in views:
@@ -36,7 +36,7 @@ def test_every_view_has_columns_of_its_frame(session):
 
 
 def test_findings_lead_to_the_operators_of_their_groups_or_their_module(session):
-    findings = make_views(session)[1]
+    findings = make_views(session)[2]
     assert findings.link.operator.tolist() == [3, 5, -1]
     assert findings.link.rows(5).tolist() == [1]
     assert findings.link.rows(0).tolist() == []
@@ -45,12 +45,12 @@ def test_findings_lead_to_the_operators_of_their_groups_or_their_module(session)
 def test_a_finding_without_groups_leads_to_its_operator_by_name(session):
     findings = session.findings.assign(groups=[[], [], []])
     findings.loc[2, ["module", "op"]] = ["blocks.0.attn.proj", "aten::unknown"]
-    view = make_views(replace(session, findings=findings))[1]
+    view = make_views(replace(session, findings=findings))[2]
     assert view.link.operator.tolist() == [3, 5, 4]
 
 
 def test_parity_and_overflow_lead_to_the_operators_of_their_module(session):
-    _, _, overflow, parity, *_ = make_views(session)
+    _, _, _, overflow, parity, *_ = make_views(session)
     assert overflow.link.operator.tolist() == [-1, 3, 4]
     assert overflow.link.rows(4).tolist() == [2]
     assert parity.link.operator.tolist() == [0, 1, 2, 3, 4, 5, 6, -1]
@@ -154,7 +154,7 @@ async def test_a_view_nobody_moved_in_moves_no_other(session, run_app, settle):
 
 async def test_a_click_in_the_bar_shows_a_view(session, run_app, settle):
     async with run_app(session) as pilot:
-        await pilot.click("ViewBar", offset=(18, 0))
+        await pilot.click("ViewBar", offset=(19, 0))
         await settle(pilot)
         assert pilot.app.screen.view.name == "findings"
 
@@ -182,7 +182,7 @@ def coloured(svg: str) -> set[str]:
 
 async def test_nothing_ticks_while_nobody_does_anything(session, run_app, settle):
     async with run_app(session) as pilot:
-        for key in "123456/":
+        for key in "0123456/":
             await pilot.press(key)
         await settle(pilot)
         assert pilot.app.animation_level == "none"

@@ -164,8 +164,14 @@ class ViewScreen(RowActions):
                 if self.table.show_row(int(row)):
                     return
 
-    def show_row(self, row: int) -> None:
-        """Move to a row, taking away a filter that hides it."""
+    def show_row(self, row: int, text: str = "") -> None:
+        """Move to a row, taking away a filter that hides it; with a filter, among the rows that fulfil it."""
+        if text:
+            filter_input = self.query_one("#filter", Input)
+            with filter_input.prevent(Input.Changed):
+                filter_input.value = text
+            self.table.reorder(self._understood(text), self.table.sort, row=row)
+            return
         if not self.table.show_row(row):
             self._clear_filter(row=row)
             self.notify("The filter hid the row and was cleared.")

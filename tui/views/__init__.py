@@ -14,11 +14,13 @@ from profkit.tui.views.modules import modules_view
 from profkit.tui.views.operator_groups import operator_group_views
 from profkit.tui.views.operators import operators_view
 from profkit.tui.views.overflow import overflow_view
+from profkit.tui.views.overview import overview_view
 from profkit.tui.views.parity import parity_view
 from profkit.tui.views.sources import sources_view
 from profkit.tui.views.timeline import timeline_view
 
 _VIEWS: tuple[Callable[[Session], View], ...] = (
+    overview_view,
     operators_view,
     findings_view,
     overflow_view,

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from textual.content import Content
 
+from profkit.compared_steps import parts_of_operators
 from profkit.report.quantities import count, duration, number, ratio
 from profkit.session import Session
 from profkit.tui.charts.sparkline import sparkline
@@ -41,6 +42,7 @@ COLUMNS = (
     number_column("max_abs", "max abs"),
     text_column("op_class", "class", short="class", max_width=16),
     text_column("phase", "phase", max_width=10),
+    text_column("part", "part of the difference", short="part", max_width=24),
     text_column("ref_ops", "ref operators", max_width=40),
     text_column("run_ops", "run operators", max_width=40),
 )
@@ -52,7 +54,7 @@ _MOST_LISTED = 8
 
 def operators_view(session: Session) -> View:
     """Make the view of the operators, the largest loss of time first."""
-    operators = session.operators
+    operators = session.operators.assign(part=parts_of_operators(session).array)
     details = _OperatorDetails(session)
     return View(
         name="operators",
