@@ -82,7 +82,7 @@ class ModuleTensors:
                 where = {"step": step, "order": place, "op": path, "op_type": kind, "slot": slot, "argument": argument}
                 self._log.add(tensor, io="output", **where)
                 if self._gradients and _may_have_gradient(tensor):
-                    tensor.register_hook(self._gradient_at(where))
+                    self._watch_gradient(tensor, where)
             return None if self._replace is None else self._replace(path, "output", result)
 
         return keep
@@ -99,12 +99,16 @@ class ModuleTensors:
 
         return keep
 
-    def _gradient_at(self, where: Mapping[str, Any]) -> Any:
+    def _watch_gradient(self, tensor: Any, where: Mapping[str, Any]) -> None:
         def keep(gradient: Any) -> None:
             if gradient is not None:
                 self._log.add(gradient, io="gradient", **where)
 
-        return keep
+        try:
+            tensor.register_hook(keep)
+        except (RuntimeError, TypeError, ValueError, AttributeError) as error:
+            # The network goes on without it.
+            self._log.fail(error)
 
     def _watch_parameters(self) -> None:
         owners = self._watched.parameter_owners()

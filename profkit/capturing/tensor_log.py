@@ -66,8 +66,12 @@ class TensorLog:
             try:
                 self._add(value, place)
             except (ProfkitError, OSError, MemoryError, RuntimeError, ValueError, TypeError) as error:
-                reason = str(error).strip().partition("\n")[0] or type(error).__name__
-                self.failures[reason] = self.failures.get(reason, 0) + 1
+                self.fail(error)
+
+    def fail(self, error: Exception) -> None:
+        """Count a tensor that could not be kept, with the reason."""
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        self.failures[reason] = self.failures.get(reason, 0) + 1
 
     def close(self) -> None:
         """End the list; what comes later is not kept."""

@@ -14,6 +14,8 @@ from profkit.frameworks import (
     is_torch_tensor,
 )
 
+_MOST_LEVELS = 16
+
 NETWORK = "(network)"
 """What the network itself is called; as in profkit.structure."""
 
@@ -100,19 +102,27 @@ def in_graph_mode(net: WatchedNet) -> bool:
     return bool(mindspore.get_context("mode") == mindspore.GRAPH_MODE)
 
 
-def tensors_in(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
-    """Give the tensors in nested tuples, lists, dicts and objects with fields, with their places ("0.1", "mask")."""
+def tensors_in(value: Any, place: str = "", levels: int = _MOST_LEVELS) -> Iterator[tuple[str, Any]]:
+    """Give the tensors in nested tuples, lists, dicts and objects with fields, with their places ("0.1", "mask").
+
+    Args:
+        value: Anything.
+        place: Where it is itself.
+        levels: How many levels to look into; what holds itself has no end.
+    """
+    if levels == 0:
+        return
     if is_torch_tensor(value) or is_mindspore_tensor(value):
         yield place, value
     elif isinstance(value, Mapping):
         for key, one in value.items():
-            yield from tensors_in(one, _below(place, key))
+            yield from tensors_in(one, _below(place, key), levels - 1)
     elif isinstance(value, (list, tuple)):
         for index, one in enumerate(value):
-            yield from tensors_in(one, _below(place, index))
+            yield from tensors_in(one, _below(place, index), levels - 1)
     elif hasattr(value, "__dataclass_fields__"):
         for name in value.__dataclass_fields__:
-            yield from tensors_in(getattr(value, name, None), _below(place, name))
+            yield from tensors_in(getattr(value, name, None), _below(place, name), levels - 1)
 
 
 def _below(place: str, key: object) -> str:

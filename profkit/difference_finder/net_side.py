@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from profkit.capturing import capture
-from profkit.capturing.watched_net import WatchedNet, tensors_in
+from profkit.capturing.watched_net import WatchedNet, in_graph_mode, tensors_in
 from profkit.difference_finder.cases import read_case
 from profkit.difference_finder.substitution import Substitution
 from profkit.errors import ProfkitError
@@ -124,7 +124,13 @@ class NetSide:
         """Nothing was started."""
 
     def run(self, order: Order) -> Result:
-        """Run the network; weights, statistics and mode are afterwards what they were."""
+        """Run the network; weights, statistics and mode are afterwards what they were.
+
+        Raises:
+            ProfkitError: MindSpore is in GRAPH_MODE.
+        """
+        if in_graph_mode(self._watched):
+            raise ProfkitError("in GRAPH_MODE no module of a network can be watched", "set PYNATIVE_MODE first")
         args, kwargs, labels = read_case(Path(order.case), self._tensor)
         with self._as_it_was(), warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -265,3 +265,19 @@ def test_a_directory_is_not_written_over(tmp_path: Path) -> None:
         train_torch(net, 1)
     with pytest.raises(profkit.ProfkitError, match="holds a capture already"):
         profkit.capture(net, tmp_path)
+
+
+def test_a_result_that_cannot_be_kept_does_not_stop_the_network(tmp_path: Path) -> None:
+    import torch
+
+    class Odd(torch.nn.Module):
+        def forward(self, x: Any) -> Any:
+            endless: list[Any] = [x * 2]
+            endless.append(endless)
+            return endless, torch.empty(2, 3, device="meta")
+
+    net = Odd()
+    warned = pytest.warns(CaptureWarning, match="1 tensors were not kept")
+    with warned, profkit.capture(net, tmp_path, profile_steps=0):
+        net(torch.ones(2))
+    assert np.array_equal(np.load(tensors(tmp_path)["path"].iloc[-1]), [2, 2])

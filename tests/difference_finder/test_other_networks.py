@@ -141,3 +141,15 @@ def test_another_number_of_results_is_no_pass() -> None:
     result = both.compare(auto_inputs=(((2, 3), np.float32),), backward=False)
     assert result.verdict == "undecidable"
     assert result.outputs["status"].tolist() == ["match", "missing_a"]
+
+
+def test_graph_mode_is_refused() -> None:
+    import mindspore as ms
+
+    both = finder("named")
+    ms.set_context(mode=ms.GRAPH_MODE)
+    try:
+        with pytest.raises(ts.ProfkitError, match="in GRAPH_MODE no module"):
+            both.compare(inputs=INPUTS["named"])
+    finally:
+        ms.set_context(mode=ms.PYNATIVE_MODE)
