@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
@@ -12,18 +12,22 @@ _NAMES_SHOWN = 5
 _LONGEST_NAME = 60
 
 
-def class_notes(rows: pd.DataFrame, time: str) -> list[str]:
+_WORDS = {"unknown": "no class", "rule": "a class by the words in them alone, by no recorded fact"}
+
+
+def class_notes(rows: pd.DataFrame, time: str, sources: Sequence[str] = tuple(_WORDS)) -> list[str]:
     """Say which names have no class, and how many have one by a rule on their words alone.
 
     Args:
         rows: Executions or totals of one level: columns name, op_type, class_source, the column of `time`, and count if
             a row stands for several.
         time: Column of the time that a row adds, ns.
+        sources: What is told: names without a class (unknown), and names with a guessed one (rule).
 
     Returns:
         One sentence each, the costliest names first; none if every name rests on a fact.
     """
-    return list(_notes(rows, time)) if len(rows) else []
+    return list(_notes(rows, time, sources)) if len(rows) else []
 
 
 def class_notes_as_recorded(ops: pd.DataFrame) -> list[str]:
@@ -45,9 +49,9 @@ def rows_of_work(ops: pd.DataFrame) -> pd.DataFrame:
     return ops[on_device] if on_device.any() else ops
 
 
-def _notes(rows: pd.DataFrame, time: str) -> Iterator[str]:
+def _notes(rows: pd.DataFrame, time: str, sources: Sequence[str]) -> Iterator[str]:
     whole = float(rows[time].sum())
-    for source, what in (("unknown", "no class"), ("rule", "a class by the words in them alone, by no recorded fact")):
+    for source in sources:
         chosen = rows[(rows["class_source"] == source).to_numpy()]
         if chosen.empty:
             continue
@@ -58,7 +62,7 @@ def _notes(rows: pd.DataFrame, time: str) -> Iterator[str]:
         listed = ", ".join(f"{_shortened(name)} {ns / 1e6:,.3f} ms" for name, ns in costs.head(_NAMES_SHOWN).items())
         more = f", and {len(costs) - _NAMES_SHOWN} more" if len(costs) > _NAMES_SHOWN else ""
         yield (
-            f"{len(costs)} operator {'name has' if len(costs) == 1 else 'names have'} {what} ({executions:,} "
+            f"{len(costs)} operator {'name has' if len(costs) == 1 else 'names have'} {_WORDS[source]} ({executions:,} "
             f"executions, {costs.sum() / 1e6:,.3f} ms{share}): {listed}{more}"
         )
 

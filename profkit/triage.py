@@ -111,6 +111,7 @@ def judge(
         lambda: _alignment(ref, run, hints, not_judged, progress), ALIGNMENT.empty(), "what became slow was", not_judged
     )
     not_judged += _unused_hints(hints, ref, run, alignment)
+    not_judged += [note for one in (ref, run) if one is not None for note in _unknown_classes(one)]
     parity = _unless_stopped(lambda: _parity(ref, run, not_judged, progress), PARITY.empty(), "parity was", not_judged)
     overflow = _unless_stopped(
         lambda: _overflow(run, not_judged, progress), OVERFLOW.empty(), "overflow was", not_judged
@@ -169,9 +170,14 @@ def _unless_stopped(
         return nothing
 
 
+def _unknown_classes(run: Run) -> list[str]:
+    notes = class_notes(rows_of_work(run.ops), "self_ns", ("unknown",))
+    return [f"not compared with their like, in {run.path}: {note}" for note in notes]
+
+
 def _class_issues(run: Run) -> list[ImportIssue]:
-    """Tell as notes which operators the vocabulary does not know: their class decides what they are compared with."""
-    notes = class_notes(rows_of_work(run.ops), "self_ns")
+    """Tell as notes which operators have a guessed class: it decides what they are compared with."""
+    notes = class_notes(rows_of_work(run.ops), "self_ns", ("rule",))
     return [ImportIssue(Severity.INFO, str(run.path), "", note) for note in notes]
 
 

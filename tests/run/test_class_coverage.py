@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pandas as pd
 
 from profkit.class_coverage import class_notes, class_notes_as_recorded
+from profkit.correlate.identity import identify
+from profkit.run import load
 from profkit.schema import OPS
+from profkit.triage import Inputs, judge
 
 
 def _rows(*rows: tuple[str | None, str, str, int]) -> pd.DataFrame:
@@ -42,3 +48,18 @@ def test_totals_count_the_executions_they_stand_for() -> None:
     rows = _rows(("Strange", "Strange", "unknown", 0)).assign(count=7)
     (note,) = class_notes(rows, "self_ns")
     assert "(7 executions, 0.000 ms)" in note
+
+
+def test_triage_tells_what_it_could_not_compare_with_its_like(samples: Path) -> None:
+    recorded = load(samples / "vit" / "mindspore_slow")
+    renamed = recorded.ops["op_type"].cat.rename_categories({"SGD": "Gizmo"})
+    run = identify(replace(recorded, ops=recorded.ops.assign(op_type=renamed)))
+    session = judge(None, run, Inputs(run=run.path))
+    count = int((recorded.ops["op_type"] == "SGD").sum())
+    (told,) = [sentence for sentence in session.not_judged if "Gizmo" in sentence]
+    assert f"1 operator name has no class ({count:,} executions" in told
+    assert not [
+        sentence
+        for sentence in judge(None, identify(recorded), Inputs(run=run.path)).not_judged
+        if "no class" in sentence
+    ]
