@@ -1,52 +1,101 @@
 """Take the pictures of the documentation from the real program on the bundled demo.
 
-    python docs/make_screenshots.py
+    pip install -e '.[pictures]'; python docs/make_screenshots.py
 
-writes docs/*.svg. The font is named so that the columns line up wherever a monospaced font is installed.
+writes docs/*.svg, and docs/*.png beside them for where SVG is not shown. The font is named so that the columns line up
+wherever a monospaced font is installed. One more picture is taken without colours.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 os.environ.update(TEXTUAL_ANIMATIONS="none", COLORTERM="truecolor")
 
 from profkit.cli.demo import demo_inputs
+from profkit.session import Session
 from profkit.triage import triage
+from profkit.tui.actions import ACTIONS
 from profkit.tui.app import ProfkitApp
 
 DOCS = Path(__file__).resolve().parent
-# Picture -> the keys that lead to its view.
-PICTURES = {
-    "operators": ["1"],
-    "findings": ["2"],
-    "overview": ["0"],
-    "overflow": ["3"],
-    "parity": ["4", "]"],
-    "modules": ["7"],
-    "timeline": ["1", "8", "+", "+"],
-}
+FONT = "DejaVu Sans Mono"
+SIZE = (120, 36)
+_KEYS = {action.id: action.keys.split(",")[0] for action in ACTIONS}
+# Views that have something to show in the demo, at the top of their table.
+_VIEWS = tuple(
+    view for view in ("overview", "findings", "modules", "operators", "overflow", "sources") if view in _KEYS
+)
 
 
-async def take(keys: list[str], size: tuple[int, int]) -> str:
+@dataclass(frozen=True)
+class Picture:
+    """A picture: its file's name, the ids of actions and the letters that lead to it, and its size."""
+
+    name: str
+    keys: tuple[str, ...]
+    size: tuple[int, int] = SIZE
+
+
+PICTURES = (
+    *(Picture(view, (view,)) for view in _VIEWS),
+    Picture("parity", ("parity", "next-flag")),
+    Picture("timeline", ("operators", "timeline", "zoom-in", "zoom-in")),
+    Picture("filter", ("operators", "filter", *"slow")),
+    Picture("help", ("operators", "help")),
+    Picture("palette", ("operators", "palette", *"show")),
+    Picture("narrow", ("operators",), (80, 24)),
+)
+WITHOUT_COLOUR = (Picture("without-colour", ("operators", "next-flag")),)
+
+
+async def take(session: Session, picture: Picture) -> str:
     """Give the screen as SVG after the keys."""
-    app = ProfkitApp(lambda progress: triage(demo_inputs(clean=False), progress=progress), "demo", view="operators")
-    async with app.run_test(size=size) as pilot:
+    app = ProfkitApp(lambda progress: session, "demo")
+    async with app.run_test(size=picture.size) as pilot:
         await app.workers.wait_for_complete()
         await pilot.pause()
-        await pilot.press(*keys)
-        await app.workers.wait_for_complete()
+        for key in picture.keys:
+            await pilot.press(_KEYS.get(key, key))
+            # The pause between typing and filtering or searching.
+            await pilot.pause(0.3)
+            await app.workers.wait_for_complete()
         await pilot.pause()
-        return app.export_screenshot(title="profkit tui --demo")
+        return app.export_screenshot(title="profkit tui --demo").replace("Fira Code", FONT)
+
+
+def write(name: str, svg: str) -> None:
+    """Write a picture, as SVG and, where resvg is installed, as PNG."""
+    (DOCS / f"{name}.svg").write_text(svg, encoding="utf-8")
+    try:
+        import resvg_py
+    except ImportError:
+        sys.stderr.write(f"{name}.png is not written: pip install -e '.[pictures]'\n")
+        return
+    png = resvg_py.svg_to_bytes(svg_string=svg, monospace_family=FONT, font_family=FONT)
+    (DOCS / f"{name}.png").write_bytes(bytes(png))
 
 
 def main() -> None:
     """Write every picture."""
-    for name, keys in PICTURES.items():
-        svg = asyncio.run(take(keys, (120, 36)))
-        (DOCS / f"{name}.svg").write_text(svg.replace("Fira Code", "DejaVu Sans Mono"), encoding="utf-8")
+    # What the developer keeps must not stand in the pictures, nor the pictures in what the developer keeps.
+    kept = tempfile.mkdtemp(prefix="profkit-pictures-")
+    os.environ.update(PROFKIT_STATE_DIR=kept, PROFKIT_CONFIG_DIR=kept)
+    if os.environ.get("NO_COLOR"):
+        pictures = WITHOUT_COLOUR
+    else:
+        pictures = PICTURES
+        subprocess.run([sys.executable, __file__], check=True, env={**os.environ, "NO_COLOR": "1"})  # noqa: S603
+    os.chdir(DOCS.parent)
+    session = triage(demo_inputs(clean=False))
+    for picture in pictures:
+        write(picture.name, asyncio.run(take(session, picture)))
 
 
 if __name__ == "__main__":

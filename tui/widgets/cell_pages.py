@@ -11,9 +11,9 @@ from textual.cache import LRUCache
 
 from profkit.tui.widgets.table_column import Cell, TableColumn
 
-PAGE_ROWS = 128
+PAGE_ROWS = 64
 WIDTH_SAMPLE_ROWS = 512
-_CACHED_PAGES = 256
+_CACHED_PAGES = 512
 
 
 class CellPages:
