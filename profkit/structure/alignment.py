@@ -17,6 +17,7 @@ from profkit.structure.likeness import Differ, Likeness
 from profkit.structure.net_tree import ModuleNode, NetStructure, joined
 
 _MOST_SWAPS = 32
+_MOST_WRAPPERS = 8
 
 
 @dataclass(frozen=True)
@@ -71,18 +72,31 @@ class _Alignment:
         first = self._without_wrapper(roots[0], roots[1], 0)
         second = self._without_wrapper(roots[1], roots[0], 1)
         for side, (inner, outer) in enumerate(zip((first, second), roots, strict=True)):
-            if inner.path:
-                note = f"a wrapper around the network, which is {inner.path} in it"
-                yield Pair(outer, None, note=note) if side == 0 else Pair(None, outer, note=note)
+            yield from self._around(outer, inner, side)
         yield from self._below(Pair(first, second, "name"))
 
+    def _around(self, outer: Place, inner: Place, side: int) -> Iterator[Pair]:
+        """Give the wrappers around a network, and what else is in them."""
+        while outer.path != inner.path:
+            note = f"a wrapper around the network, which is {inner.path} in it"
+            yield _alone(outer, side, note)
+            children = self._children(outer, side)
+            outer = next(child for child in children if f"{inner.path}.".startswith(f"{child.path}."))
+            for beside in children:
+                if beside.path != outer.path:
+                    yield from self._below(_alone(beside, side))
+
     def _without_wrapper(self, place: Place, other: Place, side: int) -> Place:
-        """Give the network inside wrappers: a module below whose children share more names with the other network."""
+        """Give the network inside wrappers: a module below whose children share more names with the other network.
+
+        What has parameters of its own is no wrapper.
+        """
         wanted = {_name(child.node) for child in self._children(other, 1 - side)}
         best, common = place, self._common(place, side, wanted)
         level = [place]
         for _ in range(3):
-            level = [child for outer in level for child in self._children(outer, side) if len(level) < 8]
+            outer = [one for one in level if not one.node.parameters]
+            level = [child for one in outer[:_MOST_WRAPPERS] for child in self._children(one, side)]
             for inner in level:
                 found = self._common(inner, side, wanted)
                 if found > max(common, len(wanted) // 2):
@@ -102,7 +116,7 @@ class _Alignment:
                 side = 0 if pair.b is None else 1
                 if alone is not None and not pair.note and self._is_open(alone, side):
                     inner = self._children(alone, side)
-                    stack += reversed([Pair(one, None) if side == 0 else Pair(None, one) for one in inner])
+                    stack += reversed([_alone(one, side) for one in inner])
             elif self._is_open(pair.a, 0) and self._is_open(pair.b, 1):
                 stack += reversed(self._paired(pair.a, pair.b))
 
@@ -168,8 +182,9 @@ class _Alignment:
         if one is None or other is None:
             if not x.node.classes or not y.node.classes:
                 return True
+            known = one or other
             has_parts = bool(x.node.children) == bool(y.node.children)
-            return (one is None and other is None) or (has_parts and (one or other or ("",))[0] in _CONTAINERS)
+            return known is None or (has_parts and known[1].container)
         return one[0] == other[0] or (one[1].container and other[1].container)
 
     def _by_name(self, left: Sequence[Place], right: Sequence[Place]) -> list[Pair]:
@@ -194,10 +209,12 @@ class _Alignment:
         gaps = [(list(left[i + 1 : i2]), list(right[j + 1 : j2])) for (i, j), (i2, j2) in pairwise(bounds)]
         pairs += self._moved(gaps, ordered=ordered)
         for ours, theirs in gaps:
-            if len(ours) == len(theirs):
+            # Modules with names of their own that are not alike are two, not one that was replaced.
+            replaced = ordered or all(self._alike(x, y) for x, y in zip(ours, theirs, strict=False))
+            if len(ours) == len(theirs) and replaced:
                 pairs += [Pair(x, y, "order") for x, y in zip(ours, theirs, strict=True)]
             else:
-                pairs += [Pair(x, None) for x in ours] + [Pair(None, y) for y in theirs]
+                pairs += [_alone(x, 0) for x in ours] + [_alone(y, 1) for y in theirs]
         return pairs
 
     def _moved(self, gaps: list[tuple[list[Place], list[Place]]], *, ordered: bool) -> list[Pair]:
@@ -236,7 +253,7 @@ class _Alignment:
             if sum(1 for one in found if one.a and one.b) * 2 <= len(alone[1 - side]):
                 continue
             note = "a container that only this side has; its modules are paired"
-            opened = [Pair(one, None, note=note) if side == 0 else Pair(None, one, note=note) for one in containers]
+            opened = [_alone(one, side, note) for one in containers]
             return [one for one in pairs if one.a and one.b] + opened + found
         return pairs
 
@@ -263,7 +280,8 @@ class _Alignment:
         return [one for _, one in sorted(enumerate(pairs), key=position)]
 
 
-_CONTAINERS = frozenset({"Sequential", "ModuleList", "ModuleDict"})
+def _alone(place: Place, side: int, note: str = "") -> Pair:
+    return Pair(place, None, note=note) if side == 0 else Pair(None, place, note=note)
 
 
 def _name(node: ModuleNode) -> str:

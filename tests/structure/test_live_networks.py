@@ -348,6 +348,26 @@ def test_a_wrapper_is_seen_through() -> None:
     assert compare_structure(other, wrapped).agrees
 
 
+def test_what_a_wrapper_holds_beside_the_network_is_told() -> None:
+    import mindspore
+
+    net, other = _Nets.torch(), _Nets.mindspore()
+    with_loss = mindspore.nn.WithLossCell(other, mindspore.nn.MSELoss())
+    for found in (compare_structure(net, with_loss), compare_structure(with_loss, net)):
+        assert list(statuses(found)) == ["_loss_fn"]
+        assert len(found.rows) == 21
+
+
+def test_modules_of_other_names_and_kinds_are_two() -> None:
+    import mindspore
+    import torch
+
+    net, other = torch.nn.Module(), mindspore.nn.Cell()
+    net.fc, net.relu = torch.nn.Linear(2, 2), torch.nn.ReLU()
+    other.fc, other.flatten = mindspore.nn.Dense(2, 2), mindspore.nn.Flatten()
+    assert statuses(compare_structure(net, other)) == {"relu": "missing_b", "flatten": "missing_a"}
+
+
 def test_a_container_of_one_side_is_looked_into() -> None:
     import mindspore
     import torch
