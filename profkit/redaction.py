@@ -60,6 +60,9 @@ _NAMES_OF_VALUES = frozenset({"name", "key", "variable", "option"})
 _DENSE = re.compile(r"[A-Za-z0-9+/_=-]{24,}")
 _PATH_SEGMENT = re.compile(r"(?:^|/)[a-z]{3,}(?:/|$)")
 _DENSE_BITS_A_CHARACTER = 3.9
+# Identifiers are made of words (aclnnEmbedding_GatherV2AiCore_GatherV2); in random letters and digits words are rare.
+_SPELT_WORD = re.compile(r"[A-Z]?[a-z]{3,}")
+_SHARE_OF_WORDS = 0.7
 
 
 def redact(value: Any, key: str = "") -> Any:
@@ -132,9 +135,11 @@ def _without_assigned_secrets(text: str) -> str:
 
 
 def _is_dense(text: str) -> bool:
-    """Tell whether a run of letters and digits is as random as a key: all sorts of signs, evenly, and no path."""
+    """Tell whether a run of letters and digits is as random as a key: all sorts of signs, evenly, no path, no words."""
     sorts = (str.islower, str.isupper, str.isdigit)
     if not all(any(sort(letter) for letter in text) for sort in sorts) or _PATH_SEGMENT.search(text):
+        return False
+    if sum(len(word) for word in _SPELT_WORD.findall(text)) >= _SHARE_OF_WORDS * len(text):
         return False
     shares = [count / len(text) for count in Counter(text).values()]
     return -sum(share * math.log2(share) for share in shares) >= _DENSE_BITS_A_CHARACTER

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -49,34 +48,28 @@ def _of_trace() -> dict[str, Any]:
 
 
 def counter_arguments() -> list[Argument]:
-    """Give the values of counter events as arguments of their events; no other event is looked into for them."""
-    keys = [*_of_trace()["keys"], *_of_trace()["ids"]]
-    return [Argument(key, "text", beside=key) for key in keys]
+    """Give the values of counter events as arguments of their events."""
+    return [Argument(key, "text") for key in (*_of_trace()["keys"], *_of_trace()["ids"])]
 
 
 class CounterEvents:
-    """Collects the counter events of a trace window by window; the other events never carry their columns."""
+    """Collects the counter events of a trace window by window."""
 
     def __init__(self) -> None:
         self._windows: list[pa.Table] = []
         self._unknown: dict[str, int] = {}
 
-    def take(self, events: pa.Table) -> pa.Table:
-        """Take the counter events out of some events with counter_arguments; give the others without these columns."""
+    def take(self, counters: pa.Table) -> None:
+        """Take those of a window, with counter_arguments."""
         keys, ids = _of_trace()["keys"], _of_trace()["ids"]
-        is_counter = pc.fill_null(pc.equal(events["ph"].cast(pa.string()), "C"), fill_value=False)
-        if pc.any(is_counter).as_py():
-            self._add(events.filter(is_counter), keys, ids)
-            events = events.filter(pc.invert(is_counter))
-        return events.drop_columns([*keys, *ids])
-
-    def _add(self, counters: pa.Table, keys: Sequence[str], ids: Sequence[str]) -> None:
         has_time = pc.is_valid(counters["ts_ns"])
         told = pa.array(np.zeros(counters.num_rows, bool))
         part = pa.nulls(counters.num_rows, pa.string())
         for key in ids:
             part = pc.coalesce(part, counters[key].cast(pa.string()))
         for key in keys:
+            if counters[key].null_count == counters.num_rows:
+                continue
             values = counters[key].cast(pa.string())
             here = pc.and_(pc.is_valid(values), has_time)
             told = pc.or_(told, here)

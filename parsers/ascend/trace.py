@@ -25,7 +25,7 @@ from profkit.parsers.ascend.collective_arguments import collective_arguments
 from profkit.parsers.ascend.device_samples import CounterEvents, counter_arguments
 from profkit.parsers.base import Framework
 from profkit.parsers.byte_stream import first_bytes
-from profkit.parsers.chrome.events import Argument, read_events
+from profkit.parsers.chrome.events import Apart, Argument, read_events
 from profkit.parsers.pytorch.kineto_facts import kineto_facts
 from profkit.progress import Progress
 
@@ -114,8 +114,8 @@ def read_trace(path: Path, progress: Progress) -> HostTrace:
         UnreadableInputError: The file gives no event.
     """
     counters = CounterEvents()
-    arguments = [*_ARGUMENTS, *counter_arguments()]
-    file = read_events(path, arguments, phases="XMsfC", progress=progress, take=counters.take)
+    apart = Apart("C", counter_arguments(), counters.take)
+    file = read_events(path, _ARGUMENTS, phases="XMsf", progress=progress, apart=apart)
     events = file.events
     names = events[(events["ph"] == "M") & (events["name"] == "process_name")]
     lanes = dict(zip(names["pid"], names["process_name"], strict=True))

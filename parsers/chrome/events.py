@@ -28,9 +28,10 @@ import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import compress
+from itertools import compress, repeat
+from operator import is_not
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -89,6 +90,20 @@ class Argument:
         object.__setattr__(self, "beside", beside)
 
 
+class Apart(NamedTuple):
+    """Events of one phase that have arguments of their own, and are given apart from the others.
+
+    Attributes:
+        phase: Letter of the events.
+        arguments: The values of their `args` to give as columns; no other event is looked into for them.
+        take: Given the columns of those of a window.
+    """
+
+    phase: str
+    arguments: Sequence[Argument]
+    take: Callable[[pa.Table], None]
+
+
 @dataclass(frozen=True)
 class EventFile:
     """A trace that was read whole.
@@ -113,7 +128,7 @@ def read_events(
     phases: str = "",
     progress: Progress = silent,
     *,
-    take: Callable[[pa.Table], pa.Table] | None = None,
+    apart: Apart | None = None,
 ) -> EventFile:
     """Read a whole trace.
 
@@ -123,23 +138,17 @@ def read_events(
         header_keys: The top-level keys to keep; everything else there (environment variables!) is not even decoded.
         phases: Letters of the events to keep ("XM"); all if empty.
         progress: Told the fraction of the file that was read.
-        take: Given the columns of each window, gives those that are to be kept: what is rare is taken out before its
-            columns stand empty beside all other events.
+        apart: Events that are given elsewhere.
 
     Raises:
         UnreadableInputError: The file is empty, not JSON, not a trace, or gives no event.
     """
-    batches = EventBatches(path, arguments, header_keys, phases, progress)
-    taken = take if take is not None else _as_it_is
-    tables = [taken(table) for table in batches]
-    joined = pa.concat_tables(tables).unify_dictionaries() if tables else taken(batches.empty())
+    batches = EventBatches(path, arguments, header_keys, phases, progress, apart=apart)
+    tables = list(batches)
+    joined = pa.concat_tables(tables).unify_dictionaries() if tables else batches.empty()
     events = joined.to_pandas(types_mapper=_pandas_type)
     events["row"] = events["row"].astype("int64")
     return EventFile(events, batches.windows.header, batches.windows.is_object, batches.windows.damage.issues())
-
-
-def _as_it_is(table: pa.Table) -> pa.Table:
-    return table
 
 
 def _pandas_type(arrow_type: pa.DataType) -> Any:
@@ -156,6 +165,7 @@ class EventBatches:
         path, arguments, header_keys, phases, progress: As for read_events.
         choose: Given the columns row, ph, cat, name, pid and tid of a window, says which of its events to give: bool,
             shape (n,). All if None.
+        apart: Events that are given elsewhere; `phases` need not name theirs.
         window_bytes: Plain bytes of a window.
 
     Attributes:
@@ -174,18 +184,22 @@ class EventBatches:
         progress: Progress = silent,
         *,
         choose: Callable[[pa.Table], NDArray[np.bool_]] | None = None,
+        apart: Apart | None = None,
         window_bytes: int = WINDOW_BYTES,
     ) -> None:
         self._path = path
         self._arguments = tuple(arguments)
         self._phases = frozenset(phases)
         self._choose = choose
+        self._apart = apart
         usual = tuple(dict.fromkeys(key for argument in arguments if not argument.beside for key in argument.keys))
         rare = [key for argument in arguments if argument.beside for key in (argument.beside, *argument.keys)]
+        elsewhere = [key for argument in (apart.arguments if apart else ()) for key in argument.keys]
         texts = {key for argument in arguments if argument.kind != "int" for key in argument.keys}
-        numbers = frozenset(usual) - texts - frozenset(rare)
-        every = tuple(dict.fromkeys([*usual, *rare]))
-        marks = [f'"{key}"'.encode() for key in dict.fromkeys(argument.beside for argument in arguments) if key]
+        numbers = frozenset(usual) - texts - frozenset(rare) - frozenset(elsewhere)
+        every = tuple(dict.fromkeys([*usual, *rare, *elsewhere]))
+        told_by = dict.fromkeys([*(argument.beside for argument in arguments), *elsewhere])
+        marks = [f'"{key}"'.encode() for key in told_by if key]
         self._any = _Form.of(every, frozenset())
         plain, plain_usual = _Form.of(every, numbers), _Form.of(usual, numbers)
         self._forms = {form.event: form for form in (self._any, plain, plain_usual)}
@@ -218,14 +232,30 @@ class EventBatches:
 
     def _table(self, window: Window) -> pa.Table:
         events, numbers = window.events, np.asarray(window.numbers, dtype=np.int64)
+        if self._apart is not None:
+            elsewhere = [event.ph == self._apart.phase for event in events]
+            if any(elsewhere):
+                of_phase = list(compress(events, elsewhere)), numbers[elsewhere]
+                self._apart.take(self._columns_of_events(*of_phase, self._apart.arguments, None))
+                kept = np.invert(elsewhere)
+                events, numbers = list(compress(events, kept)), numbers[kept]
         if self._phases:
             wanted = [event.ph in self._phases for event in events]
             events, numbers = list(compress(events, wanted)), numbers[wanted]
+        return self._columns_of_events(events, numbers, self._arguments, self._choose)
+
+    def _columns_of_events(
+        self,
+        events: Sequence[Any],
+        numbers: NDArray[np.int64],
+        arguments: Sequence[Argument],
+        choose: Callable[[pa.Table], NDArray[np.bool_]] | None,
+    ) -> pa.Table:
         values = _fields(events, _EVENT_FIELDS)
         columns: dict[str, pa.Array] = {"row": pa.array(numbers)}
         columns.update((name, encoded_texts(values[name])) for name in _JUDGED_FIELDS)
-        if self._choose is not None:
-            chosen = self._choose(pa.table(columns))
+        if choose is not None:
+            chosen = choose(pa.table(columns))
             if not chosen.all():
                 columns = {name: column.filter(pa.array(chosen)) for name, column in columns.items()}
                 values = {name: list(compress(values[name], chosen)) for name in _READ_FIELDS}
@@ -235,23 +265,26 @@ class EventBatches:
         for name, target in _TIME_COLUMNS.items():
             columns[target] = column.times(target, raw_texts(values[name]))
         form = self._forms[type(events[0])] if events else self._any
-        columns.update(self._argument_columns(column, values["args"], form))
+        columns.update(self._argument_columns(column, values["args"], form, arguments))
         return pa.table(columns)
 
-    def _argument_columns(self, column: ColumnMaker, args: Sequence[Any], form: _Form) -> dict[str, pa.Array]:
+    def _argument_columns(
+        self, column: ColumnMaker, args: Sequence[Any], form: _Form, arguments: Sequence[Argument]
+    ) -> dict[str, pa.Array]:
         none = form.args()
         values = _fields([present or none for present in args], form.keys)
-        usual = [argument for argument in self._arguments if not argument.beside]
+        usual = [argument for argument in arguments if not argument.beside]
         found = self._columns_of(column, usual, values, form.numbers)
-        for beside in dict.fromkeys(argument.beside for argument in self._arguments if argument.beside):
-            wanted = [argument for argument in self._arguments if argument.beside == beside]
+        for beside in dict.fromkeys(argument.beside for argument in arguments if argument.beside):
+            wanted = [argument for argument in arguments if argument.beside == beside]
             marks = values.get(beside, ())
-            place = np.fromiter((mark is not ABSENT for mark in marks), bool, len(marks))
+            place = np.fromiter(map(is_not, marks, repeat(ABSENT)), bool, len(marks))
             keys = {key for argument in wanted for key in argument.keys}
-            chosen = {key: list(compress(values.get(key, ()), place)) for key in keys}
+            here = place.any()
+            chosen = {key: list(compress(values.get(key, ()), place)) if here else [] for key in keys}
             columns = self._columns_of(column.of(place), wanted, chosen, form.numbers)
             found.update({name: _spread(texts, place, len(args)) for name, texts in columns.items()})
-        return {argument.column: found[argument.column] for argument in self._arguments}
+        return {argument.column: found[argument.column] for argument in arguments}
 
     def _columns_of(
         self,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import string
 import time
 
 import pytest
@@ -132,3 +134,18 @@ def test_deep_and_hostile_values_end() -> None:
         redact_text(hostile * (400_000 // len(hostile)))
     # Seconds where the cost is linear, hours where it is not.
     assert time.process_time() - began < 60
+
+
+@pytest.mark.parametrize(
+    "name", ["aclnnEmbedding_GatherV2AiCore_GatherV2", "GraphKernelExpanderCloudForAscend910bOnly"]
+)
+def test_identifiers_made_of_words_are_no_keys(name: str) -> None:
+    assert redact_text(f"mark {name} end") == f"mark {name} end"
+
+
+def test_random_keys_are_found_although_some_spell_words() -> None:
+    generator = random.Random(0)
+    alphabet = string.ascii_letters + string.digits
+    keys = ["".join(generator.choices(alphabet, k=40)) for _ in range(2000)]
+    missed = [key for key in keys if key in redact_text(f"value {key} end")]
+    assert len(missed) <= 2
