@@ -779,6 +779,31 @@ OVERVIEW = FrameSpec(
     ),
 )
 
+SESSION_CHANGE = ("gone", "new", "still", "not_judged")
+
+SESSION_CHANGES = FrameSpec(
+    "session_changes",
+    (
+        Column("section", "category", "What is compared", values=("step", "finding", "module")),
+        Column(
+            "change",
+            "category",
+            "What became of it, NA for a time known of both; not_judged: one session says nothing of it",
+            nullable=True,
+            values=SESSION_CHANGE,
+        ),
+        Column("item", "string", "Step or part of its time; kind of finding; module path, empty for the whole network"),
+        Column("module", "string", "Module path", nullable=True),
+        Column("op", "string", "Operator", nullable=True),
+        Column("before_ns", "Int64", "Time of the run in a step, of a finding its cost; before, ns", nullable=True),
+        Column("after_ns", "Int64", "The same, after", nullable=True),
+        Column("delta_ns", "Int64", "after_ns - before_ns, ns; NA where either is unknown", nullable=True),
+        Column("before_rank", "Int64", "Rank of the finding before", nullable=True),
+        Column("after_rank", "Int64", "Rank of the finding after", nullable=True),
+        Column("note", "string", "Evidence, or why nothing can be said", nullable=True),
+    ),
+)
+
 TOTALS = FrameSpec(
     "totals",
     (

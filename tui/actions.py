@@ -145,6 +145,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("memory", "app.show_view('memory')", "9", "Show how much memory each component held, and when.", "view"),
     Action("communication", "app.show_view('communication')", "x", "Show collectives and transfers.", "view"),
+    Action("changes", "app.show_view('changes')", "C", "Show what changed since the session before.", "view"),
     Action("next-view", "app.next_view(1)", "tab", "Show the next view.", "view"),
     Action("previous-view", "app.next_view(-1)", "shift+tab", "Show the previous view.", "view"),
     Action("palette", "app.command_palette", ":,ctrl+p", "Find something to do by its name.", "everywhere", "do"),

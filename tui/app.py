@@ -188,6 +188,9 @@ class ProfkitApp(OpeningApp):
 
     async def action_show_view(self, name: str) -> None:
         """Show a view, at the selected operator if it speaks of it."""
+        if name not in self._screens:
+            self.notify("There is no session before this one: `profkit tui BEFORE AFTER` compares two.")
+            return
         screen = await self._show(name)
         if self._selected_operator >= 0:
             screen.follow(self._selected_operator)

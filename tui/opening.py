@@ -15,6 +15,7 @@ from textual.worker import Worker, WorkerState
 from profkit.errors import CancelledError, ProfkitError
 from profkit.progress import Progress
 from profkit.session import Session
+from profkit.session_comparison import SessionPair
 from profkit.tui.background import in_background
 from profkit.tui.key_order import OrderedKeysApp
 from profkit.tui.screens.action_screen import ActionScreen
@@ -27,8 +28,8 @@ from profkit.tui.views import make_views
 _SECONDS_BETWEEN_REPORTS = 0.1
 _FAULT_HINT = "this is a fault of profkit: run `profkit tui --debug` and report what it prints"
 
-OpenSession = Callable[[Progress], Session]
-OpenPaths = Callable[[Path | None, Path, Progress], Session]
+OpenSession = Callable[[Progress], Session | SessionPair]
+OpenPaths = Callable[[Path | None, Path, Progress], Session | SessionPair]
 
 
 class OpeningApp(OrderedKeysApp):
@@ -118,7 +119,8 @@ class OpeningApp(OrderedKeysApp):
         listener = self._listener(stop)
         self.post_message(await in_background(lambda: self._opened(open_session(listener), stop)))
 
-    def _opened(self, session: Session, stop: threading.Event) -> Opened:
+    def _opened(self, opened: Session | SessionPair, stop: threading.Event) -> Opened:
+        before, session = (opened.before, opened.after) if isinstance(opened, SessionPair) else (None, opened)
         problems: list[str] = []
         if stop.is_set():
             problems.append("Stopped: what was known by then is shown; the sources tell what was not judged.")
@@ -127,7 +129,7 @@ class OpeningApp(OrderedKeysApp):
             remembered = load_state(session)
         except ProfkitError as error:
             problems.append(f"{error.message}; {error.hint}")
-        return self.Opened(session, make_views(session), remembered, tuple(problems))
+        return self.Opened(session, make_views(session, before), remembered, tuple(problems))
 
     def _listener(self, stop: threading.Event) -> Progress:
         last_report = 0.0

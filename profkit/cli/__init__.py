@@ -24,6 +24,7 @@ DONE, FOUND, FAILED, INTERRUPTED = 0, 1, 2, 130
 # Command name -> (module that holds a click command named `command`, one line for the overview).
 COMMANDS: dict[str, tuple[str, str]] = {
     "triage": ("profkit.cli.triage", "What to look at first: slow, overflowing and diverging operators, ranked."),
+    "changes": ("profkit.cli.changes", "What a fix changed: two sessions' step time, findings and modules."),
     "align": ("profkit.cli.align", "Operators of two runs, aligned: PyTorch and MindSpore, or before and after."),
     "ops": ("profkit.cli.ops", "Operators of one run, summed by name, type, class, module, shape or kernel."),
     "steps": ("profkit.cli.steps", "Where the time of each step goes: computation, communication, overlap, idle."),

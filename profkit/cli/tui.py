@@ -12,6 +12,7 @@ from profkit.cli.invocation import INPUT, Invocation, reads_inputs
 from profkit.errors import ProfkitError
 from profkit.progress import Progress
 from profkit.session import Session, is_session
+from profkit.session_comparison import SessionPair
 from profkit.triage import Inputs, triage
 from profkit.tui.app import VIEW_NAMES
 from profkit.tui.app import run as run_app
@@ -41,12 +42,13 @@ def command(
 ) -> int:
     """Browse operators, findings, overflow and parity in the terminal.
 
-    One path is a saved session or one run; two are the reference and the run; without a path, choose from what lies
-    in the working directory. `?` lists the keys.
+    One path is a saved session or one run; two are the reference and the run, or two sessions, before and after a
+    fix; without a path, choose from what lies in the working directory. `?` lists the keys.
 
     \b
     profkit tui
     profkit tui session/
+    profkit tui before/ after/
     profkit tui torch_run/ mindspore_run/ --run-dump dump/
     profkit tui --demo
     """
@@ -62,9 +64,11 @@ def command(
     def open_inputs(inputs: Inputs, progress: Progress) -> Session:
         return triage(inputs, cache=invocation.cache, rank=invocation.rank, progress=progress)
 
-    def open_paths(ref: Path | None, run: Path, progress: Progress) -> Session:
+    def open_paths(ref: Path | None, run: Path, progress: Progress) -> Session | SessionPair:
         if ref is None and is_session(run):
             return Session.load(run)
+        if ref is not None and (is_session(ref) or is_session(run)):
+            return _load_pair(ref, run)
         return open_inputs(Inputs(run=run, ref=ref, ref_dumps=ref_dumps, run_dumps=run_dumps), progress)
 
     show = partial(run_app, open_paths=open_paths, view=view or "")
@@ -74,3 +78,12 @@ def command(
         return show(None)
     ref = paths[0] if len(paths) == 2 else None
     return show(lambda progress: open_paths(ref, paths[-1], progress), " against ".join(map(str, paths)))
+
+
+def _load_pair(before: Path, after: Path) -> SessionPair:
+    for path, other in ((before, after), (after, before)):
+        if not is_session(path):
+            raise ProfkitError(
+                f"{other} is a session and {path} is none", "name two sessions, or a reference and a run"
+            )
+    return SessionPair(Session.load(before), Session.load(after))

@@ -135,6 +135,7 @@ def _alignment() -> pd.DataFrame:
                         "confidence": 0.95,
                         "row": len(rows),
                         "lane": "main" if side == "pt" else "stream 3",
+                        "candidates": -1,
                     }
                 )
                 clock[side] += dur + 10_000

@@ -298,6 +298,12 @@ async def back(pilot, settle):
     assert pilot.app.screen.view.name == "operators"
 
 
+async def show_changes(pilot, settle):
+    await pilot.press("C")
+    assert said(pilot) == ["There is no session before this one: `profkit tui BEFORE AFTER` compares two."]
+    assert pilot.app.screen.view.name == "operators"
+
+
 def show(name: str, key: str) -> Exercise:
     async def exercise(pilot, settle):
         await pilot.press("6" if key == "1" else "1", key)
@@ -534,6 +540,7 @@ EXERCISES: dict[str, Exercise] = {
     "timeline": show("timeline", "8"),
     "memory": show("memory", "9"),
     "communication": show("communication", "x"),
+    "changes": show_changes,
     "next-view": next_view,
     "previous-view": previous_view,
     "help": show_help,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from profkit.session import Session
 from profkit.tui.view import View
+from profkit.tui.views.changes import changes_view
 from profkit.tui.views.communication import communication_view
 from profkit.tui.views.findings import findings_view
 from profkit.tui.views.issues import issues_view
@@ -34,6 +35,7 @@ _VIEWS: tuple[Callable[[Session], View], ...] = (
 )
 
 
-def make_views(session: Session) -> tuple[View, ...]:
-    """Make every view of a session; takes time on a large one."""
-    return (*(make(session) for make in _VIEWS), *operator_group_views(session))
+def make_views(session: Session, before: Session | None = None) -> tuple[View, ...]:
+    """Make every view of a session, and what changed since an earlier one; takes time on a large one."""
+    changes = () if before is None else (changes_view(before, session),)
+    return (*(make(session) for make in _VIEWS), *changes, *operator_group_views(session))

@@ -1,0 +1,64 @@
+"""The view of what changed between two sessions, and the command that prints it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from click.testing import CliRunner
+
+from profkit.cli import changes, tui
+from profkit.errors import ProfkitError
+from profkit.session_comparison import SessionPair
+from profkit.tui.app import ProfkitApp
+
+
+@pytest.fixture
+def later(session):
+    """The session after its second finding was fixed, without a dump."""
+    findings = session.findings.iloc[2:].reset_index(drop=True)
+    return replace(session, findings=findings, not_judged=("overflow was not judged: no dump of the run was given",))
+
+
+async def test_it_shows_what_became_of_each_finding(session, later, settle):
+    app = ProfkitApp(lambda progress: SessionPair(session, later), "pair", view="changes")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        table = app.screen.table
+        text = [table.render_line(y).text for y in range(table.size.height)]
+        assert app.screen.view.name == "changes"
+        assert any("slow" in line and "✓ gone" in line and "2.70 ms" in line for line in text)
+        assert any("overflow" in line and "? not judged" in line for line in text)
+        assert any("parity" in line and "▸ still" in line for line in text)
+        await pilot.press("1", "C")
+        await settle(pilot)
+        assert app.screen.view.name == "changes"
+
+
+async def test_enter_leads_to_the_operator(session, later, settle):
+    app = ProfkitApp(lambda progress: SessionPair(session, later), "pair", view="changes")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        rows = app.screen.view.frame
+        app.screen.table.show_row(int(rows.index[rows["change"] == "gone"][0]))
+        await pilot.press("enter")
+        await settle(pilot)
+        assert (app.screen.view.name, app.screen.table.row) == ("operators", 5)
+
+
+def test_the_command_prints_the_changes_and_fails_on_new_ones(session, later, tmp_path):
+    for name, one in (("before", session), ("after", later)):
+        one.save(tmp_path / name)
+    run = CliRunner().invoke
+    arguments = [str(tmp_path / "before"), str(tmp_path / "after"), "--format", "csv"]
+    result = run(changes.command, arguments, standalone_mode=False)
+    assert any(line.startswith("finding,gone,slow,blocks.0.mlp.act") for line in result.output.splitlines())
+    assert result.return_value == 0
+    backwards = [*reversed(arguments[:2]), "--fail-on", "slow"]
+    assert run(changes.command, backwards, standalone_mode=False).return_value == 1
+
+
+def test_a_session_and_a_run_are_not_compared(session, tmp_path):
+    session.save(tmp_path / "before")
+    with pytest.raises(ProfkitError, match=r"is a session and .* is none"):
+        tui._load_pair(tmp_path / "before", tmp_path)
