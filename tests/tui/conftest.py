@@ -133,6 +133,7 @@ def _alignment() -> pd.DataFrame:
                         "phase": "forward",
                         "reason": "same module, class and order",
                         "confidence": 0.95,
+                        "candidates": -1,
                         "row": len(rows),
                         "lane": "main" if side == "pt" else "stream 3",
                         "candidates": -1,
