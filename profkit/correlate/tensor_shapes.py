@@ -2,7 +2,7 @@
 
 Layouts differ between the frameworks (a batch and a sequence axis are one axis on the other side, a weight is
 transposed), element counts hardly ever do. So a tensor fits exactly, or up to the order of its axes and axes of
-length one, or by its element count only. It fits best if one operator has all of the kernel's tensors.
+length one, or by its element count only. It fits best if one operator has all of the kernel's tensors, in their order.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from math import prod
 
 Shape = tuple[int, ...]
 
-ONE_OPERATOR, EXACT, REORDERED, SAME_COUNT = 2.5, 2.0, 1.5, 1.0
+IN_ORDER, ONE_OPERATOR, EXACT, REORDERED, SAME_COUNT = 2.75, 2.5, 2.0, 1.5, 1.0
 """Scores of a fit; a kernel fits as badly as its worst tensor."""
 
 _SHARE_OF_TENSORS = 0.5
@@ -45,12 +45,18 @@ def _reordered(shape: Shape) -> Shape:
     return tuple(sorted(axis for axis in shape if axis != 1))
 
 
+def _are_in_order(wanted: Iterable[Shape], given: Iterable[Shape]) -> bool:
+    """Say whether some of the given shapes are the wanted ones in their order."""
+    rest = iter(given)
+    return all(shape in rest for shape in wanted)
+
+
 @dataclass(frozen=True)
 class ShapeSet:
     """The shapes of all tensors that an operator and the operators below it read or write.
 
     Attributes:
-        together: Inputs of one operator each, as often as they occur there, without the order of their axes.
+        together: Inputs of one operator each in their order, without the order of their axes.
         shapes: All shapes; reordered: without the order of their axes; counts: only their element counts.
     """
 
@@ -63,17 +69,19 @@ class ShapeSet:
     def of(cls, inputs: Iterable[tuple[Shape, ...]], others: Iterable[Shape] = ()) -> ShapeSet:
         """Collect the shapes: the inputs of each operator that computes, and all others that are known."""
         inputs = list(inputs)
-        together = frozenset(tuple(sorted(map(_reordered, shapes))) for shapes in inputs if shapes)
+        together = frozenset(tuple(map(_reordered, shapes)) for shapes in inputs if shapes)
         exact = frozenset(shape for shapes in inputs for shape in shapes) | frozenset(others)
         return cls(together, exact, frozenset(map(_reordered, exact)), frozenset(map(prod, exact)))
 
     def fit(self, tensors: tuple[Shape, ...]) -> float:
-        """Score a kernel's tensors: ONE_OPERATOR to SAME_COUNT, a part of it, 0 if none are known, -1 if none fit."""
+        """Score a kernel's tensors: IN_ORDER to SAME_COUNT, a part of it, 0 if none are known, -1 if none fit."""
         if not tensors or not self.shapes:
             return 0.0
-        wanted = Counter(map(_reordered, tensors))
+        ordered = tuple(map(_reordered, tensors))
+        wanted = Counter(ordered)
         if any(wanted <= Counter(shapes) for shapes in self.together):
-            return ONE_OPERATOR
+            in_order = len(ordered) > 1 and any(_are_in_order(ordered, shapes) for shapes in self.together)
+            return IN_ORDER if in_order else ONE_OPERATOR
         if all(shape in self.shapes for shape in tensors):
             return EXACT
         if wanted.keys() <= self.reordered:

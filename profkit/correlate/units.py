@@ -47,6 +47,10 @@ _SKIP_OTHER = 1.5
 # Operators that only move or name data: their tensors stand together by no necessity.
 _MOVES = ("copy", "view", "fill")
 
+# Layers whose bias is their third input.
+_LAYERS = frozenset({"aten::linear", "aten::conv1d", "aten::conv2d", "aten::conv3d", "aten::convolution"})
+_BIAS_KERNELS = frozenset({"biasadd", "biasaddgrad"})
+
 
 def _skip_cost(op_class: str | None) -> float:
     return _SKIP_OTHER if op_class is None else _SKIP_COST.get(op_class, _SKIP_OTHER)
@@ -225,6 +229,8 @@ class TorchUnits:
         op_class = max(classes, key=_skip_cost)
         runs_a_kernel = self._runs_a_kernel(nested)
         parts = self._decompositions(rows, phase, runs_a_kernel=runs_a_kernel)
+        if self._lacks_bias(rows[-1] if phase != "backward" else self._forward_op[rows[0]]):
+            parts = [part.without(_BIAS_KERNELS) for part in parts]
         return Unit(
             rows=top_rows,
             phase=phase,
@@ -237,6 +243,11 @@ class TorchUnits:
             op_class=op_class,
             skip_cost=max(_skip_cost(op_class), _SKIP_COST["copy"]) if runs_a_kernel else 0.0,
         )
+
+    def _lacks_bias(self, forward: int) -> bool:
+        """Say whether a layer was given its input and its weight only."""
+        given = [tensor for tensor in self._shapes[forward].split(";") if tensor] if forward >= 0 else []
+        return len(given) == 2 and self._names[forward] in _LAYERS
 
     def _runs_a_kernel(self, nested: Rows) -> bool:
         return any(

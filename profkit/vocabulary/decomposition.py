@@ -68,6 +68,12 @@ class Decomposition:
 
         return max(self.variants, key=likely)
 
+    def without(self, kernels: Collection[str]) -> Decomposition:
+        """Give what is left where these kernels, none of them the core, cannot take part."""
+        left = ((slot, slot.kernels.difference(kernels)) for slot in self.slots)
+        kept = {slot: Slot(rest, slot.most, slot.core) for slot, rest in left if rest}
+        return Decomposition(tuple(tuple(kept[slot] for slot in variant if slot in kept) for variant in self.variants))
+
     @property
     def kernels(self) -> frozenset[str]:
         """All kernel types that may take part."""

@@ -4,6 +4,7 @@ import pytest
 
 from profkit.correlate.tensor_shapes import (
     EXACT,
+    IN_ORDER,
     ONE_OPERATOR,
     REORDERED,
     SAME_COUNT,
@@ -19,8 +20,9 @@ LINEAR = ShapeSet.of([((2, 5, 16), (32, 16), (32,))], [(2, 5, 32)])
 @pytest.mark.parametrize(
     ("tensors", "score"),
     [
-        ("2,5,16;32,16", ONE_OPERATOR),
-        ("2,5,16;16,32", ONE_OPERATOR),
+        ("2,5,16;32,16", IN_ORDER),
+        ("2,5,16;16,32", IN_ORDER),
+        ("32,16;2,5,16", ONE_OPERATOR),
         ("2,5,32;32", EXACT),
         ("5,2,32;32", REORDERED),
         ("10,32;32", SAME_COUNT),

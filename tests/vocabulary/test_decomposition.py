@@ -62,3 +62,19 @@ def test_the_kernels_both_profilers_printed_are_known(shared: Path) -> None:
         covered += len(kernels & frozenset().union(*(fact.kernels for fact in facts)))
         printed += len(kernels)
     assert covered / printed > 0.9
+
+
+def test_a_layer_without_bias_needs_no_kernel_for_one() -> None:
+    facts = decomposition("backward", "ConvolutionBackward0")
+    assert facts is not None
+    without = facts.without({"biasadd", "biasaddgrad"})
+    assert "biasaddgrad" in facts.kernels
+    assert "biasaddgrad" not in without.kernels
+    assert "conv2dbackpropfilter" in without.kernels
+
+
+def test_a_squared_error_may_need_a_difference_and_a_square() -> None:
+    facts = decomposition("forward", "aten::mse_loss")
+    assert facts is not None
+    slots = [sum(not slot.kernels.isdisjoint({"sub", "square"}) for slot in variant) for variant in facts.variants]
+    assert max(slots) == 2

@@ -1,0 +1,25 @@
+"""Units of real PyTorch operators."""
+
+from pathlib import Path
+
+import pytest
+
+from profkit.correlate.identity import identify
+from profkit.correlate.units import TorchUnits
+from profkit.run import load
+
+
+def test_only_a_layer_with_a_bias_may_need_a_kernel_for_it(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    plain, biased = torch.nn.Conv2d(3, 1, 3, bias=False), torch.nn.Conv2d(3, 1, 3)
+    images = torch.randn(2, 3, 8, 8)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], record_shapes=True) as profiler:
+        plain(images).sum().backward()
+        biased(images).sum().backward()
+    profiler.export_chrome_trace(str(tmp_path / "trace.json"))
+    ops = identify(load(tmp_path / "trace.json")).ops
+    rows = (ops["parent"] < 0).to_numpy().nonzero()[0]
+    for phase, kernel in (("forward", "biasadd"), ("backward", "biasaddgrad")):
+        units = TorchUnits(ops).units(rows[(ops["phase"].iloc[rows] == phase).to_numpy()], phase)
+        convolutions = [unit for unit in units if unit.op_class == "conv"]
+        assert [kernel in unit.decomposition.kernels for unit in convolutions] == [False, True]
