@@ -260,6 +260,10 @@ class _Search:
         if cause is not None:
             self._causes.append(cause)
         gradients = modules[modules["io"] == "gradient"]
+        differ = int((gradients["status"] == "mismatch").sum())
+        if cause is None and differ:
+            # The forward results had drifted apart before, within what rounding may grow to.
+            self._open.append(f"{differ:,} gradients differ behind results that differ by grown rounding")
         for name in gradients["name_a"][gradients["status"] == "missing_b"]:
             if name in owners:
                 self._open.append(f"the gradient of {name} has no partner in B")
@@ -270,7 +274,10 @@ class _Search:
         near = (parity["status"] == "mismatch") & (parity["rel_l2"] <= _UPDATE_RTOL)
         parity = parity.assign(status=parity["status"].astype(object).mask(near, "match"))
         self._frames["updates"].append(parity)
-        self._causes += [replace(one, part="optimizer") for one in weight_causes("optimizer", parity, self._partners)]
+        self._causes += weight_causes("optimizer", parity, self._partners)
+        for name, status in zip(parity["name_a"], parity["status"], strict=True):
+            if status not in {MATCH, "mismatch"}:
+                self._open.append(f"what the step did to {name} could not be compared ({status})")
 
     def _note_unmatched(self, modules: pd.DataFrame) -> None:
         results = modules[modules["io"] == "output"]
@@ -291,6 +298,7 @@ class _Search:
             ProfkitError: Nothing was run.
         """
         frames = {name: concatenate(PARITY, found) if found else PARITY.empty() for name, found in self._frames.items()}
+        frames = {name: _without_files(frame) for name, frame in frames.items()}
         if not self._frames["outputs"]:
             raise ProfkitError("there was no input to run the networks on", "give at least one")
         outputs = frames["outputs"]
@@ -313,7 +321,8 @@ class _Search:
         else:
             verdict, reason = MATCH, self._what_matched(frames)
         return Differences(
-            verdict, reason, tuple(self._causes), outputs, frames["modules"], frames["isolated"], self._weights,
+            verdict, reason, tuple(self._causes), frames["outputs"], frames["modules"], frames["isolated"],
+            _without_files(self._weights),
             frames["updates"], tuple(self._losses), *(tuple(sorted(only)) for only in self._only),
         )  # fmt: skip
 
@@ -342,6 +351,12 @@ def _results(tensors: pd.DataFrame) -> pd.DataFrame:
 def _called(tensors: pd.DataFrame) -> list[str]:
     """Give the modules that were called, in the order of their first results."""
     return list(dict.fromkeys(tensors["op"][tensors["io"] == "output"].astype(str)))
+
+
+def _without_files(parity: pd.DataFrame) -> pd.DataFrame:
+    """Name no files in a frame: they are gone when the search ends."""
+    none = pd.Series(pd.NA, index=parity.index, dtype="string")
+    return parity.assign(path_a=none, path_b=none)
 
 
 def _is_set(settings: Settings) -> bool:

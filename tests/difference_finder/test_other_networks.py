@@ -153,3 +153,21 @@ def test_graph_mode_is_refused() -> None:
             both.compare(inputs=INPUTS["named"])
     finally:
         ms.set_context(mode=ms.PYNATIVE_MODE)
+
+
+def test_whole_numbers_of_another_width_are_no_cause() -> None:
+    import mindspore as ms
+    import torch
+
+    class Narrow(ms.nn.Cell):
+        def construct(self, x: Any) -> Any:
+            return x.astype(ms.int32)
+
+    class Wide(torch.nn.Module):
+        def forward(self, x: Any) -> Any:
+            return x.to(torch.int64)
+
+    result = ts.migrator.NetDifferenceFinder(Wide(), Narrow(), print_level=0).compare(inputs=(np.arange(5.0),))
+    assert (result.verdict, result.causes) == ("undecidable", ())
+    assert result.outputs["status"].tolist() == ["dtype"]
+    assert result.outputs["path_a"].isna().all()
