@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from profkit.errors import ProfkitError, UnknownFormatError
+from profkit.parsers.dump.tensor_names import is_encodable
 from profkit.parsers.known_files import what_is
 from profkit.parsers.registry import Claim, claim
 
@@ -63,6 +64,8 @@ def discover(path: Path) -> Discovery:
     """
     if not path.exists():
         raise ProfkitError(f"{path} does not exist", "check the path; a run is a profiler directory, a trace or a dump")
+    if not is_encodable(str(path.absolute())):
+        raise ProfkitError(f"the name {path.absolute()} is not UTF-8", "rename it, or name it by a link")
     if not (path.is_dir() or path.is_file()):
         raise UnknownFormatError(f"{path} is a pipe, a socket or a device", "write what it gives to a file, name that")
     try:
@@ -84,6 +87,8 @@ def host_of(path: Path, facts: Mapping[str, str]) -> str | None:
 
 
 def _walk(path: Path, root: Path, depth: int, entered: set[Path]) -> Discovery:
+    if not is_encodable(str(path)):
+        return Discovery((), (path,))
     claimed = claim(path)
     if claimed is not None:
         return Discovery((Found(path, claimed),))
@@ -143,5 +148,8 @@ def _nothing_found(path: Path, discovery: Discovery) -> UnknownFormatError:
         return UnknownFormatError(f"no recording found in the first {_DEEPEST} levels of {path}", formats)
     if not discovery.unrecognised:
         return UnknownFormatError(f"{path} is an empty directory", formats)
+    strange = [file for file in discovery.unrecognised if not is_encodable(str(file))]
+    if strange:
+        return UnknownFormatError(f"the name {strange[0]} is not UTF-8, and nothing else was found", "rename it")
     count = len(discovery.unrecognised)
     return UnknownFormatError(f"none of the {count:,} files in {path} is of a format that profkit reads", formats)

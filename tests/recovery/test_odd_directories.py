@@ -210,3 +210,15 @@ def test_a_file_that_vanishes_between_listing_and_reading(tmp_path: Path) -> Non
     with pytest.raises(ProfkitError) as caught:
         load(tmp_path, progress=remove)
     assert "b.json" in caught.value.message
+
+
+def test_a_name_that_is_no_text_is_told_and_what_lies_beside_it_is_read(tmp_path: Path) -> None:
+    strange = Path(os.fsdecode(os.fsencode(tmp_path) + b"/run\xff.json"))
+    trace(strange)
+    for given in (strange, tmp_path):
+        with pytest.raises(ProfkitError, match="not UTF-8"):
+            discover(given)
+    trace(tmp_path / "good.json")
+    found = discover(tmp_path)
+    assert [one.path.name for one in found.found] == ["good.json"]
+    assert found.unrecognised == (strange,)
