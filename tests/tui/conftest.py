@@ -136,7 +136,6 @@ def _alignment() -> pd.DataFrame:
                         "candidates": -1,
                         "row": len(rows),
                         "lane": "main" if side == "pt" else "stream 3",
-                        "candidates": -1,
                     }
                 )
                 clock[side] += dur + 10_000
