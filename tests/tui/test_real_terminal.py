@@ -104,6 +104,12 @@ class Terminal:
             time.sleep(0.1)
         raise AssertionError(f"{pattern!r} did not come; the screen is:\n{self.screen()}")
 
+    def open_operators(self) -> None:
+        """Wait until the program shows a session, then go to its operators."""
+        self.wait_for(r"\d of \d")
+        self.keys(KEYS["operators"])
+        self.wait_for("impact ▾")
+
     def close(self) -> None:
         subprocess.run(["tmux", "-S", str(self._socket), "kill-server"], check=False, capture_output=True, timeout=30)
 
@@ -142,9 +148,7 @@ def test_from_the_slow_operator_to_its_numbers_its_slice_and_a_file(terminals, d
 
     terminal = Terminal(tmp_path, [*TUI, "--demo"])
     terminals.append(terminal)
-    terminal.wait_for(r"of \d+")
-    terminal.keys(KEYS["operators"])
-    terminal.wait_for("impact ▾")
+    terminal.open_operators()
     terminal.keys("/")
     terminal.type("slow")
     terminal.wait_for(rf"{len(slow)} of {len(demo.operators)} \| filter slow")
@@ -154,7 +158,7 @@ def test_from_the_slow_operator_to_its_numbers_its_slice_and_a_file(terminals, d
 
     terminal.keys("j", "k", KEYS["parity"])
     terminal.wait_for(rf"of {len(demo.parity)}\b")
-    assert worst["module"] in cursor_row(terminal)
+    terminal.wait_for(rf"^▸.*{re.escape(worst['module'])}")
 
     terminal.keys(KEYS["timeline"])
     terminal.wait_for("start in its step")
@@ -176,7 +180,7 @@ def test_from_the_slow_operator_to_its_numbers_its_slice_and_a_file(terminals, d
 def test_a_copied_cell_reaches_the_terminal_and_a_file(terminals, saved, tmp_path):
     terminal = Terminal(tmp_path, [*TUI, saved])
     terminals.append(terminal)
-    terminal.wait_for(r"of \d+")
+    terminal.open_operators()
     terminal.keys("y")
     terminal.wait_for("sent to the")
     text = (Path(os.environ["PROFKIT_STATE_DIR"]) / "clipboard.txt").read_text(encoding="utf-8").rstrip("\n")
@@ -190,7 +194,7 @@ def test_a_line_opens_in_the_editor_and_the_screen_comes_back(terminals, saved, 
     editor.chmod(0o700)
     terminal = Terminal(tmp_path, [*TUI, saved], cwd=Path.cwd(), EDITOR=str(editor))
     terminals.append(terminal)
-    terminal.wait_for(r"of \d+")
+    terminal.open_operators()
     terminal.keys(KEYS["sources"])
     terminal.wait_for("not judged")
     terminal.keys("/")
@@ -207,7 +211,7 @@ def test_a_line_opens_in_the_editor_and_the_screen_comes_back(terminals, saved, 
 def test_without_colour_everything_is_told_all_the_same(terminals, saved, tmp_path):
     terminal = Terminal(tmp_path, [*TUI, saved], NO_COLOR="1")
     terminals.append(terminal)
-    terminal.wait_for("▴ slow")
+    terminal.open_operators()
     colours = set(re.findall(r"\x1b\[[0-9;]*\b(?:[34]8;[25];[0-9;]+)m", terminal.screen("-e")))
     shades = {tuple(map(int, rgb)) for rgb in re.findall(r"[34]8;2;(\d+);(\d+);(\d+)", " ".join(colours))}
     assert all(red == green == blue for red, green, blue in shades)
@@ -218,7 +222,7 @@ def test_without_colour_everything_is_told_all_the_same(terminals, saved, tmp_pa
 def test_256_colours_are_enough(terminals, saved, tmp_path):
     terminal = Terminal(tmp_path, [*TUI, saved], (80, 24), COLORTERM="")
     terminals.append(terminal)
-    terminal.wait_for("▴ slow")
+    terminal.open_operators()
     shown = terminal.screen("-e")
     assert "38;2;" not in shown
     assert "48;2;" not in shown
@@ -231,7 +235,7 @@ def test_256_colours_are_enough(terminals, saved, tmp_path):
 def test_it_survives_a_terminal_that_becomes_tiny(terminals, saved, tmp_path):
     terminal = Terminal(tmp_path, [*TUI, saved])
     terminals.append(terminal)
-    terminal.wait_for("▴ slow")
+    terminal.open_operators()
     before = terminal.screen()
     terminal.tmux("resize-window", "-t", "t", "-x", "40", "-y", "10")
     terminal.wait_for(r"^▸.{0,39}$")
@@ -245,7 +249,7 @@ def test_it_survives_a_terminal_that_becomes_tiny(terminals, saved, tmp_path):
 def test_a_hundred_kilobytes_pasted_into_the_filter(terminals, saved, tmp_path):
     terminal = Terminal(tmp_path, [*TUI, saved])
     terminals.append(terminal)
-    terminal.wait_for("▴ slow")
+    terminal.open_operators()
     terminal.keys("/")
     pasted = tmp_path / "pasted"
     pasted.write_text("ratio>2 " * 12_500, encoding="utf-8")
