@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 
 # C0 and C1 controls (with ESC, TAB, CR and LF), line and paragraph separators, bidirectional overrides and isolates,
-# the byte-order mark, lone surrogates (they cannot be encoded).
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+# the byte-order mark, lone surrogates (they cannot be encoded), and what is never seen (soft hyphen, zero width space,
+# word joiner, tags) and makes two names look the same; joiners that scripts need stay.
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e-\u200f"
+    "\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff\U000e0000-\U000e007f]"
+)
 
 # A spreadsheet runs a cell that starts with one of these as a formula.
 _FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
@@ -14,7 +18,7 @@ _FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
 
 def _escape(match: re.Match[str]) -> str:
     code = ord(match.group())
-    return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"
+    return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
 def printable(text: object) -> str:

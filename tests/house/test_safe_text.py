@@ -17,7 +17,10 @@ from profkit.safe_text import printable, spreadsheet_cell
         ("a\tb\r\nc", "a\\x09b\\x0d\\x0ac"),
         ("\x9b31m", "\\x9b31m"),
         ("abc\u202edef", "abc\\u202edef"),
+        ("a\u200bb\u00ad\u2060", "a\\u200bb\\xad\\u2060"),
+        ("\U000e0041", "\\U000e0041"),
         ("训练", "训练"),
+        ("क्\u200dष", "क्\u200dष"),
         ("\ud800", "\\ud800"),
     ],
 )
