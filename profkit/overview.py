@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from profkit.compared_steps import SIDES, compared_step, operator_of_bridge_row
+from profkit.safe_text import printable
 from profkit.schema import OVERVIEW
 from profkit.session import Session
 
@@ -143,7 +144,8 @@ def _parts_of_step(session: Session, side: str) -> dict[str, Any]:
 
 
 def _runs(session: Session) -> Iterator[Row]:
-    yield {"item": "Runs", "note": session.title}
+    # A path may hold bytes that are no text, which no text column bears.
+    yield {"item": "Runs", "note": printable(session.title)}
     for side, word in zip(SIDES, ("reference", "run"), strict=True):
         sources = session.sources[session.sources["side"] == side]
         if len(sources):
@@ -173,7 +175,7 @@ def _not_judged(session: Session) -> Iterator[Row]:
     yield {"item": f"Not judged: {len(session.not_judged):,}", "note": told}
     for sentence in session.not_judged:
         subject, _, why = sentence.partition(": ")
-        yield {"item": subject, "note": why or sentence}
+        yield {"item": printable(subject), "note": printable(why or sentence)}
 
 
 def _no_steps(session: Session) -> str:

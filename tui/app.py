@@ -15,14 +15,17 @@ from profkit.safe_text import printable
 from profkit.session import Session
 from profkit.tui.actions import ACTIONS, actions_of, key_label, key_labels
 from profkit.tui.background import is_busy
+from profkit.tui.crumbs import crumbs
 from profkit.tui.opening import OpeningApp, OpenPaths, OpenSession
 from profkit.tui.palette import ActionCommands
 from profkit.tui.screens.action_screen import ActionScreen
 from profkit.tui.screens.text_screen import TextScreen, help_text
 from profkit.tui.screens.view_screen import ViewScreen
+from profkit.tui.selection import Selection
 from profkit.tui.session_state import SessionState, save_state
 from profkit.tui.user_settings import Settings, load_settings, settings_file
 from profkit.tui.view import Place
+from profkit.tui.widgets.breadcrumb import Breadcrumb
 from profkit.tui.widgets.view_bar import Tab, ViewBar
 
 # Classes that a screen takes from its size, for app.tcss: from so many columns or lines on.
@@ -66,7 +69,7 @@ class ProfkitApp(OpeningApp):
         self._screens: dict[str, ViewScreen] = {}
         self._been: list[Place] = []
         self._ahead: list[Place] = []
-        self._selected_operator = -1
+        self._selection = Selection()
 
     async def on_mount(self) -> None:
         """Take the user's settings, then open what is to be opened."""
@@ -101,12 +104,13 @@ class ProfkitApp(OpeningApp):
         self._session = message.session
         state = message.remembered or SessionState({})
         self._screens = self._make_screens(message, state)
-        self._been, self._ahead, self._selected_operator = [], [], -1
+        self._been, self._ahead, self._selection = [], [], Selection()
         # What lies over the screen of the session before, or over the picker it was chosen in.
         while len(self.screen_stack) > 2:
             await self.pop_screen()
         first = self._screens.get(self._first_view) or self._screens.get(state.view)
         await self.switch_screen(first or next(iter(self._screens.values())))
+        self._tell_selection()
         for screen in before:
             self.uninstall_screen(screen)
             if screen.is_running:
@@ -149,14 +153,25 @@ class ProfkitApp(OpeningApp):
     async def _show_chosen(self, message: ViewBar.Chosen) -> None:
         await self.action_show_view(message.name)
 
-    @on(ViewScreen.OperatorChosen)
-    def _select_operator(self, message: ViewScreen.OperatorChosen) -> None:
-        self._selected_operator = message.operator
+    @on(ViewScreen.Selected)
+    def _select(self, message: ViewScreen.Selected) -> None:
+        assert self._session is not None, "a row of no session"
+        self._selection = message.selection.with_module_of_operator(self._session)
+        self._tell_selection()
+
+    def _tell_selection(self) -> None:
+        if self._session is not None and isinstance(self.screen, ViewScreen):
+            self.screen.tell_selection(crumbs(self._session, self._selection))
+
+    @on(Breadcrumb.Chosen)
+    async def _go_to_crumb(self, message: Breadcrumb.Chosen) -> None:
+        views = {"run": "overview", "step": "timeline", "module": "modules", "operator": "operators"}
+        await self.action_show_view(views[message.level])
 
     @on(ViewScreen.Followed)
     async def _go_to_place(self, message: ViewScreen.Followed) -> None:
-        if message.place.view == "operators":
-            self._selected_operator = message.place.row
+        if message.place.view == "operators" and self._session is not None:
+            self._selection = Selection(message.place.row).with_module_of_operator(self._session)
         screen = await self._show(message.place.view)
         screen.show_row(message.place.row, message.place.filter)
 
@@ -192,8 +207,8 @@ class ProfkitApp(OpeningApp):
             self.notify("There is no session before this one: `profkit tui BEFORE AFTER` compares two.")
             return
         screen = await self._show(name)
-        if self._selected_operator >= 0:
-            screen.follow(self._selected_operator)
+        if self._session is not None and self._selection != Selection():
+            screen.follow(self._selection, module_first=not self._selection.is_of_operator(self._session))
 
     async def action_next_view(self, step: int) -> None:
         """Show the next (1) or previous (-1) view."""
@@ -220,6 +235,7 @@ class ProfkitApp(OpeningApp):
                 self._been.append(self._place())
                 self._ahead.clear()
             await self.switch_screen(screen)
+        self._tell_selection()
         return screen
 
 

@@ -14,7 +14,7 @@ from profkit.session import Session
 
 Rows = npt.NDArray[np.int64]
 
-_NONE: Rows = np.empty(0, dtype=np.int64)
+NO_ROWS: Rows = np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Link:
 
 def no_link(frame: pd.DataFrame) -> Link:
     """Give the link of a frame that does not speak of operators."""
-    return Link(np.full(len(frame), -1, dtype=np.int64), lambda operator: _NONE)
+    return Link(np.full(len(frame), -1, dtype=np.int64), lambda operator: NO_ROWS)
 
 
 def link_to_itself(operators: pd.DataFrame) -> Link:
@@ -48,7 +48,7 @@ def link_by_module(operators: pd.DataFrame, frame: pd.DataFrame) -> Link:
 
     def rows(operator: int) -> Rows:
         module = modules.iloc[operator]
-        return _NONE if pd.isna(module) else np.asarray(rows_of_module.get(module, _NONE), dtype=np.int64)
+        return NO_ROWS if pd.isna(module) else np.asarray(rows_of_module.get(module, NO_ROWS), dtype=np.int64)
 
     return Link(_look_up(first, frame["module"]), rows)
 
@@ -68,7 +68,7 @@ def link_findings(session: Session) -> Link:
     heads = pairs.drop_duplicates("finding")
     first[heads["finding"].to_numpy()] = heads["operator"].to_numpy()
     findings_of = {int(key): frame["finding"].to_numpy() for key, frame in pairs.groupby("operator")}
-    return Link(first, lambda row: findings_of.get(row, _NONE))
+    return Link(first, lambda row: findings_of.get(row, NO_ROWS))
 
 
 def _flat_groups(findings: pd.DataFrame) -> tuple[Rows, Rows]:

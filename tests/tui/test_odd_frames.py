@@ -41,6 +41,9 @@ def with_text(frame, text):
             "severity",
             "kind",
             "framework",
+            "part",
+            "span",
+            "level",
         }
         if frame[name].dtype == "string" or (isinstance(frame[name].dtype, pd.CategoricalDtype) and not closed):
             known = frame[name].notna()

@@ -25,8 +25,10 @@ from profkit.tui.row_order import Sort
 from profkit.tui.screens.column_picker import ColumnPicker
 from profkit.tui.screens.row_actions import RowActions
 from profkit.tui.screens.text_screen import TextScreen, filter_help
+from profkit.tui.selection import Selection, rows_of, selected_by
 from profkit.tui.session_state import ViewState
 from profkit.tui.view import Place, View
+from profkit.tui.widgets.breadcrumb import Breadcrumb, Crumb
 from profkit.tui.widgets.filter_input import FilterInput
 from profkit.tui.widgets.frame_table import FrameTable
 from profkit.tui.widgets.view_bar import Tab, ViewBar
@@ -48,16 +50,16 @@ class ViewScreen(RowActions):
     SCOPES = ("view", "chart", "tree", "values", "everywhere")
     BINDINGS = bindings(*SCOPES)
 
-    class OperatorChosen(Message):
-        """The user moved to a row that speaks of an operator.
+    class Selected(Message):
+        """The user moved to a row that speaks of an operator or a module.
 
         Attributes:
-            operator: Its row among the operators.
+            selection: What it speaks of.
         """
 
-        def __init__(self, operator: int) -> None:
+        def __init__(self, selection: Selection) -> None:
             super().__init__()
-            self.operator = operator
+            self.selection = selection
 
     class Followed(Message):
         """The user asked to go where a row leads.
@@ -100,6 +102,7 @@ class ViewScreen(RowActions):
         """Lay out bar, table and text, filter, status and keys."""
         view = self.view
         yield ViewBar(self._tabs, view.part_of or view.name, self._session_title)
+        yield Breadcrumb()
         if self._chart is not None:
             yield self._chart
         with Container(id="body"):
@@ -156,13 +159,17 @@ class ViewScreen(RowActions):
         """Give the table for what is done in a table, else the screen."""
         return self.table if scope == "table" else self
 
-    def follow(self, operator: int) -> None:
-        """Move to a row that speaks of the operator, unless the cursor stands on one already."""
-        rows = self.view.link.rows(operator)
+    def follow(self, selection: Selection, *, module_first: bool) -> None:
+        """Move to a row that speaks of what is selected, unless the cursor stands on one already."""
+        rows = rows_of(self.view, selection, module_first=module_first)
         if len(rows) and self.table.row not in rows:
             for row in rows:
                 if self.table.show_row(int(row)):
                     return
+
+    def tell_selection(self, crumbs: tuple[Crumb, ...]) -> None:
+        """Show what is selected."""
+        self.query_one(Breadcrumb).tell(crumbs)
 
     def show_row(self, row: int, text: str = "") -> None:
         """Move to a row, taking away a filter that hides it; with a filter, among the rows that fulfil it."""
@@ -336,9 +343,9 @@ class ViewScreen(RowActions):
         return self._chart is not None
 
     def _tell_choice(self, row: int) -> None:
-        operator = int(self.view.link.operator[row])
-        if operator >= 0:
-            self.post_message(self.OperatorChosen(operator))
+        selection = selected_by(self.view, row)
+        if selection is not None:
+            self.post_message(self.Selected(selection))
 
     def action_show_values(self) -> None:
         """Read the tensors the row speaks of and show what there is to see in them."""
