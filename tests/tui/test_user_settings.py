@@ -41,7 +41,7 @@ async def test_a_key_of_the_user_works_and_is_shown_everywhere(session, run_app,
         assert pilot.app.screen.query_one("#filter", Input).has_focus
         await pilot.press("escape", "?")
         text = str(pilot.app.screen.query_one("Static").content)
-        assert "x F5" in text
+        assert "i F5" in text
 
 
 async def test_a_theme_of_the_user_is_used(session, run_app):
