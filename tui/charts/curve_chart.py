@@ -74,7 +74,7 @@ class CurveChart(Chart):
         if y > lines:
             return Strip.blank(self.size.width, PLAIN)
         amounts = curve.over(max(self.size.width - _LABEL_WIDTH, 1))
-        top = max(float(np.nanmax(curve.amounts)), 1.0)
+        top = max(float(np.fmax.reduce(curve.amounts, initial=0.0)), 1.0)
         heights = np.nan_to_num(np.ceil(np.clip(amounts, 0, None) / top * 8 * lines)).astype(np.int64)
         eighths = np.clip(heights - 8 * (lines - y), 0, 8)
         label = {1: self._write(top), lines: "0"}.get(y, "")
