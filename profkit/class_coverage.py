@@ -8,11 +8,10 @@ import pandas as pd
 
 from profkit.vocabulary import classify
 
-_NAMES_SHOWN = 5
+_NAMES_SHOWN = 3
 _LONGEST_NAME = 60
-
-
-_WORDS = {"unknown": "no class", "rule": "a class by the words in them alone, by no recorded fact"}
+_WORDS = {"unknown": "no class", "rule": "a class guessed from its words"}
+_WHERE_GUESSES_ARE = "`profkit ops` tells which, class_source rule"
 
 
 def class_notes(rows: pd.DataFrame, time: str, sources: Sequence[str] = tuple(_WORDS)) -> list[str]:
@@ -25,7 +24,8 @@ def class_notes(rows: pd.DataFrame, time: str, sources: Sequence[str] = tuple(_W
         sources: What is told: names without a class (unknown), and names with a guessed one (rule).
 
     Returns:
-        One sentence each, the costliest names first; none if every name rests on a fact.
+        One sentence each, the costliest names without a class first; guesses are counted, for a table names them. None
+        if every name rests on a fact.
     """
     return list(_notes(rows, time, sources)) if len(rows) else []
 
@@ -59,12 +59,16 @@ def _notes(rows: pd.DataFrame, time: str, sources: Sequence[str]) -> Iterator[st
         executions = int(chosen["count"].sum()) if "count" in chosen else len(chosen)
         costs = chosen[time].groupby(names.astype(str)).sum().sort_values(ascending=False, kind="stable")
         share = f", {costs.sum() / whole:.1%}" if whole > 0 else ""
-        listed = ", ".join(f"{_shortened(name)} {ns / 1e6:,.3f} ms" for name, ns in costs.head(_NAMES_SHOWN).items())
-        more = f", and {len(costs) - _NAMES_SHOWN} more" if len(costs) > _NAMES_SHOWN else ""
+        which = _WHERE_GUESSES_ARE if source == "rule" else _costliest(costs)
         yield (
             f"{len(costs)} operator {'name has' if len(costs) == 1 else 'names have'} {_WORDS[source]} ({executions:,} "
-            f"executions, {costs.sum() / 1e6:,.3f} ms{share}): {listed}{more}"
+            f"executions, {costs.sum() / 1e6:,.3f} ms{share}): {which}"
         )
+
+
+def _costliest(costs: pd.Series[int]) -> str:
+    listed = ", ".join(f"{_shortened(name)} {ns / 1e6:,.3f} ms" for name, ns in costs.head(_NAMES_SHOWN).items())
+    return listed + (f", and {len(costs) - _NAMES_SHOWN} more" if len(costs) > _NAMES_SHOWN else "")
 
 
 def _shortened(name: object) -> str:

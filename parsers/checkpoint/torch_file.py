@@ -7,7 +7,9 @@ Source: torch/serialization.py of torch 0.4 to 2.13.
 
 from __future__ import annotations
 
+import lzma
 import zipfile
+import zlib
 from collections.abc import Mapping
 from functools import lru_cache
 from io import BytesIO
@@ -31,6 +33,7 @@ _LONGEST_PICKLE = 1 << 28
 _LARGEST_PACKED = 1 << 30
 _LOCAL_HEADER = 30
 _COPY_AGAIN = "copy or save the file again"
+_DAMAGED_ZIP = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError)
 SAVE_WEIGHTS = "save the weights alone: torch.save(model.state_dict(), path)"
 
 
@@ -80,8 +83,15 @@ def open_torch_words(path: Path, member: str) -> StoredWords:
         raise UnreadableInputError(f"{path} holds no tensor {member[:80]!r}", "read the file anew")
     try:
         return StoredWords(_words(path, file, view), view.dtype)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except _DAMAGED_ZIP as error:
+        raise UnreadableInputError(f"{path} is a cut or damaged zip file: {_said(error)}", _COPY_AGAIN) from error
+    except (OSError, ValueError) as error:
         raise UnreadableInputError(f"{path} cannot be read: {error}", _COPY_AGAIN) from error
+
+
+def _said(error: Exception) -> str:
+    """Give what an error says; the one of a member that ends too early says nothing."""
+    return str(error) or "it ends within a member"
 
 
 @lru_cache(maxsize=16)
@@ -94,8 +104,8 @@ def _read(path: Path, _changed: int, size: int) -> TorchFile:
             return _read_legacy(file, size)
     except BadPickleError as error:
         raise UnreadableInputError(f"{path} is no checkpoint that is read: {error}", SAVE_WEIGHTS) from error
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        raise UnreadableInputError(f"{path} is a cut or damaged zip file: {error}", _COPY_AGAIN) from error
+    except _DAMAGED_ZIP as error:
+        raise UnreadableInputError(f"{path} is a cut or damaged zip file: {_said(error)}", _COPY_AGAIN) from error
     except (OSError, ValueError) as error:
         raise UnreadableInputError(f"{path} cannot be read: {error}", _COPY_AGAIN) from error
 

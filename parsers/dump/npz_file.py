@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -18,7 +19,16 @@ _LOCAL_HEADER = 30
 _MOST_MEMBERS = 100_000
 _LARGEST_PACKED = 1 << 30
 _SAVE_AGAIN = "write it again with numpy.savez"
-_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OSError, NotImplementedError, RuntimeError)
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    ValueError,
+    OSError,
+    NotImplementedError,
+    RuntimeError,
+)
 
 
 class NpzMember(NamedTuple):

@@ -87,7 +87,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _exit_code(arguments: list[str]) -> int:
     try:
-        code = _profkit.main(args=arguments, prog_name="profkit", standalone_mode=False)
+        code = _run(arguments)
         return code if isinstance(code, int) else DONE
     except click.exceptions.Exit as end:
         return end.exit_code
@@ -106,6 +106,16 @@ def _exit_code(arguments: list[str]) -> int:
         if "--debug" in arguments:
             traceback.print_exception(error)
         return FAILED
+
+
+def _run(arguments: list[str]) -> object:
+    try:
+        return _profkit.main(args=arguments, prog_name="profkit", standalone_mode=False)
+    except click.Abort as end:
+        # click takes every end of file for Ctrl-D at a question; profkit asks none, so a file ended too early.
+        if isinstance(end.__cause__, EOFError):
+            raise end.__cause__ from None
+        raise
 
 
 def _explain(error: Exception) -> None:

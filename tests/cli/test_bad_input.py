@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from profkit.cli import COMMANDS, main
+
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 EVENTS = [
@@ -140,3 +142,17 @@ def test_control_characters_of_a_path_do_not_reach_the_terminal(profkit: Command
     done = profkit("ops", tmp_path / "a\x1b[2Jb")
     assert "\x1b" not in done.stderr
     assert done.returncode == 2
+
+
+def test_a_file_that_ends_too_early_is_no_interruption(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "reads_too_far.py").write_text(
+        "import click\n\n@click.command()\ndef command():\n    raise EOFError('the stream ended')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(COMMANDS, "read", ("reads_too_far", "Reads too far."))
+    with pytest.raises(SystemExit) as end:
+        main(["read"])
+    assert end.value.code == 2
+    assert "EOFError: the stream ended" in capsys.readouterr().err

@@ -332,6 +332,31 @@ def test_damaged_bytes_never_raise_anything_else(tmp_path_factory: pytest.TempPa
         one_line(error)
 
 
+@pytest.mark.parametrize(
+    ("offset", "value"),
+    [(10, b"\x08"), (10, b"\x0c"), (10, b"\x0e"), (10, b"\x63"), (8, b"\x01"), (20, b"\xff\xff\xff\0\xff\xff\xff\0")],
+    ids=["deflate", "bzip2", "lzma", "unknown method", "encrypted", "longer than the file"],
+)
+def test_a_lying_zip_directory_is_refused(tmp_path: Path, offset: int, value: bytes) -> None:
+    path = tmp_path / "w.pth"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("w/data.pkl", state(text("w"), tensor()))
+    content = bytearray(path.read_bytes())
+    entry = content.index(b"PK\x01\x02") + offset
+    content[entry : entry + len(value)] = value
+    path.write_bytes(content)
+    done = subprocess.run(
+        [sys.executable, "-m", "profkit", "weights", "compare", path, path],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"profkit: {path} ")
+    assert not done.stderr.splitlines()[0].endswith(": ")
+
+
 def varint(value: int) -> bytes:
     parts = bytearray()
     while value > 0x7F:
