@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from profkit.errors import ProfkitError
 
+_SPANS_TOLD = 8
 # What each grouping keeps: the columns that tell its rows apart.
 GROUPINGS: dict[str, tuple[str, ...]] = {
     "name": ("name", "op_type", "op_class"),
@@ -27,9 +30,21 @@ def of_step(ops: pd.DataFrame, step: int) -> pd.DataFrame:
     """
     known = sorted(int(number) for number in ops["step"].unique() if number >= 0)
     if step not in known:
-        listed = ", ".join(map(str, known)) or "none were recorded or could be inferred"
+        listed = _spans(known) or "none were recorded or could be inferred"
         raise ProfkitError(f"the run has no step {step}", f"steps: {listed}")
     return ops[ops["step"] == step]
+
+
+def _spans(numbers: Iterable[int]) -> str:
+    """Say "1 to 50, 60" of rising numbers: a run may have thousands of steps."""
+    spans: list[tuple[int, int]] = []
+    for number in numbers:
+        if spans and spans[-1][1] == number - 1:
+            spans[-1] = (spans[-1][0], number)
+        else:
+            spans.append((number, number))
+    told = [str(first) if first == last else f"{first} to {last}" for first, last in spans]
+    return ", ".join(told[:_SPANS_TOLD]) + (f" and others up to {spans[-1][1]}" if len(told) > _SPANS_TOLD else "")
 
 
 def choose(totals: pd.DataFrame, *, level: str | None = None, phase: str | None = None) -> pd.DataFrame:

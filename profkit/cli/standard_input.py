@@ -13,6 +13,8 @@ import click
 from profkit.errors import ProfkitError
 
 _GIVEN = "profkit.standard_input"
+# Messages name the file they are about.
+_NAME = "standard input"
 _COPIED_AT_ONCE = 1 << 20
 
 
@@ -28,6 +30,10 @@ class Input(click.Path):
         Raises:
             ProfkitError: The copy cannot be written.
         """
+        if not str(value):
+            self.fail(
+                "the path is empty, as of a variable of the shell that is not set; . is this directory", param, ctx
+            )
         if str(value) != "-" or ctx is None or ctx.resilient_parsing:
             return super().convert(value, param, ctx)
         if ctx.meta.get(_GIVEN):
@@ -45,7 +51,7 @@ def reads_standard_input() -> bool:
 
 def _copied(ctx: click.Context) -> Path:
     try:
-        copy = Path(ctx.with_resource(tempfile.TemporaryDirectory(prefix="profkit-"))) / "stdin"
+        copy = Path(ctx.with_resource(tempfile.TemporaryDirectory(prefix="profkit-"))) / _NAME
         with copy.open("wb") as file:
             shutil.copyfileobj(sys.stdin.buffer, file, _COPIED_AT_ONCE)
     except OSError as error:

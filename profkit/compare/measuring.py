@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from typing import Any
@@ -21,7 +22,7 @@ from profkit.compare.layouts import Layout, recognised_layout
 from profkit.compare.metrics import Metrics, measure
 from profkit.compare.precision import coarser, precision_of
 from profkit.compare.statistics_gap import Statistics, digest_of, gap_between, statistics_of
-from profkit.errors import UnreadableInputError
+from profkit.errors import ProfkitError, UnreadableInputError
 
 AnyArray = NDArray[Any]
 
@@ -52,7 +53,11 @@ class PairToMeasure:
 
 
 def measure_pairs(pairs: Sequence[PairToMeasure], workers: int = 1) -> Iterator[Comparison]:
-    """Measure pairs one after the other, or in this many processes; the results come in the order of the pairs."""
+    """Measure pairs one after the other, or in this many processes; the results come in the order of the pairs.
+
+    Raises:
+        ProfkitError: One of the processes was ended from outside.
+    """
     if workers <= 1 or len(pairs) < 2:
         yield from map(measure_pair, pairs)
         return
@@ -63,6 +68,11 @@ def measure_pairs(pairs: Sequence[PairToMeasure], workers: int = 1) -> Iterator[
             yield waiting.pop(0).result()
             if following < len(pairs):
                 waiting.append(pool.submit(measure_pair, pairs[following]))
+    except BrokenProcessPool as error:
+        raise ProfkitError(
+            "a process that compared tensors was ended, by hand or because the memory ran out",
+            "compare with --workers 1, which takes less memory",
+        ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

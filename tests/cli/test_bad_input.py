@@ -156,3 +156,10 @@ def test_a_file_that_ends_too_early_is_no_interruption(
         main(["read"])
     assert end.value.code == 2
     assert "EOFError: the stream ended" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ONE_PATH, ids=" ".join)
+def test_an_empty_path_is_not_this_directory(profkit: Command, command: list[str]) -> None:
+    done = profkit(*command, "")
+    assert done.returncode == 2
+    assert "the path is empty" in done.stderr
