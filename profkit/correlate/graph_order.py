@@ -18,7 +18,9 @@ import numpy.typing as npt
 
 from profkit.correlate.equal_branches import Pairs, branches_of_loop, own_numbers
 from profkit.correlate.executions import ALIGNED_PHASES
+from profkit.correlate.lacking_branch import branches_by_lack
 from profkit.correlate.placement import (
+    LACKING_BRANCH,
     NO_COUNTERPART,
     NUMBERED_BRANCHES,
     PLACE_ONLY,
@@ -181,6 +183,8 @@ class _GraphOrder:
             return told, SAME_SCOPE
         if told := self._told_by_loop(places, takers):
             return told, NUMBERED_BRANCHES
+        if told := self._told_by_lack(in_time):
+            return told, LACKING_BRANCH
         self._by_time.append(in_time)
         return in_time, SHAPES_AGREE
 
@@ -203,6 +207,20 @@ class _GraphOrder:
         if any(self._units[number].phase == "backward" for number in takers):
             return []
         return branches_of_loop(self._units, self._kernels, places, takers)
+
+    def _told_by_lack(self, in_time: Pairs) -> Pairs:
+        """Pair a queue and an earlier one together where one branch of a backward loop lacks a part; else nothing.
+
+        The earlier queue is no longer one that time alone orders.
+        """
+        if self._units[in_time[0][1]].phase != "backward":
+            return []
+        for earlier in self._by_time:
+            whole, part = sorted((earlier, in_time), key=len, reverse=True)
+            if told := branches_by_lack(self._units, self._kernels, whole, part):
+                self._by_time.remove(earlier)
+                return told
+        return []
 
     def _note_undecided(self) -> None:
         """Join neighbours of a queue that time alone orders, where nothing says that the later one had to wait."""

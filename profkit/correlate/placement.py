@@ -17,6 +17,7 @@ NEIGHBOUR = "no counterpart of its own: runs next to this work"
 FORK = "adds up the gradients where a residual branch began"
 AMBIGUOUS = "ambiguous: equal-shape branches, and which of them is not recorded"
 NUMBERED_BRANCHES = "equal-shape branches of a loop: paired in the order in which the compiler numbered them"
+LACKING_BRANCH = "equal-shape branches of a loop: told by the one that makes no gradient for the state before the loop"
 SAME_SCOPE = "in the scope of other work that goes with this"
 SAME_PARAMETER = "updates the parameter of the same number and size"
 WHOLE_UPDATE = "parameter updates as a whole"
@@ -41,6 +42,7 @@ CONFIDENCE = {
     COPIED_FOR: 0.7,
     SAME_SCOPE: 0.7,
     NUMBERED_BRANCHES: 0.5,
+    LACKING_BRANCH: 0.5,
     WHOLE_UPDATE: 0.6,
     PLACE_ONLY: 0.6,
     REPLACED: 0.5,
