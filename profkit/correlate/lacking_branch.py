@@ -8,7 +8,7 @@ the same branch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -33,29 +33,41 @@ def branches_by_lack(units: Sequence[Unit], kernels: Kernels, whole: Pairs, part
     rounds = sets_of_equals(units, places, takers, by_time=False)
     if len(rounds) < 2 or any(len(one) != 2 for one in rounds):
         return []
-    bursts = _bursts(places, [at for at, _ in part])
     branch_of = _numbered_branches(kernels, places)
-    if not bursts or not branch_of:
+    if not branch_of:
         return []
+    parts = [at for at, _ in part]
+    readings = [_pairs_of(places, rounds, branch_of, bursts, *lacking) for bursts in _bursts(places, parts)]
+    told = [pairs for pairs in readings if pairs]
+    return told[0] if len(told) == 1 else []
+
+
+def _pairs_of(
+    places: Sequence[int],
+    rounds: Sequence[Sequence[int]],
+    branch_of: dict[int, int],
+    bursts: dict[int, int],
+    lacking: int,
+) -> Pairs:
+    """Pair all kernels, given the bursts; [] if the burst without the part is in another round than the unit."""
     bare = next(at for at in places if at not in bursts.values())
-    number = lacking.pop()
     its_round = rounds[places.index(bare) // 2]
-    if number not in its_round:
+    if lacking not in its_round:
         return []
-    exchanged = its_round.index(number) != branch_of[bare]
+    exchanged = its_round.index(lacking) != branch_of[bare]
     told = {at: rounds[place // 2][branch_of[at] ^ exchanged] for place, at in enumerate(places)}
-    return [*told.items(), *((at, told[first]) for at, first in bursts.items())]
+    return [*told.items(), *((at, told[own]) for at, own in bursts.items())]
 
 
-def _bursts(places: Sequence[int], parts: Sequence[int]) -> dict[int, int]:
-    """Give, for each place of a part, the kernel of the whole queue whose burst it is in; {} if bursts are not alike.
+def _bursts(places: Sequence[int], parts: Sequence[int]) -> Iterator[dict[int, int]]:
+    """Give, for each place of a part, the kernel of the whole queue in whose burst it ran: each way that fits.
 
-    A burst begins with a kernel of the whole queue and ends before the next one.
+    Either all bursts begin with their kernel of the whole queue, or all end with it; none holds two parts.
     """
-    begun = np.searchsorted(places, parts, side="right") - 1
-    if begun.min() < 0 or len(set(begun.tolist())) < len(parts):
-        return {}
-    return {at: places[begin] for at, begin in zip(parts, begun, strict=True)}
+    after = np.searchsorted(places, parts)
+    for found in (after - 1, after):
+        if found.min() >= 0 and found.max() < len(places) and len(set(found.tolist())) == len(parts):
+            yield {at: places[own] for at, own in zip(parts, found, strict=True)}
 
 
 def _numbered_branches(kernels: Kernels, places: Sequence[int]) -> dict[int, int]:

@@ -45,6 +45,14 @@ def test_the_branch_without_a_gradient_for_the_first_state_is_that_of_the_state(
     assert [told[at] for at in (1, 5, 9, 3, 7)] == [*OWN, *STATE[:-1]]
 
 
+def test_bursts_may_end_with_the_gradient_of_the_weights() -> None:
+    run, whole, part = step("x", "w5", "x", "w0", "x", "w4", "x", "w1", "w3", "x", "w2")
+    told = dict(branches_by_lack(units(), run, whole, part))
+    assert [told[at] for at in (3, 7, 10)] == OWN
+    assert [told[at] for at in (1, 5, 8)] == STATE
+    assert [told[at] for at in (2, 6, 9, 0, 4)] == [*OWN, *STATE[:-1]]
+
+
 def test_numbers_tell_a_branch_that_ran_second_in_one_round() -> None:
     run, whole, part = step("w0", "x", "w5", "x", "w4", "x", "w1", "x", "w2", "x", "w3")
     told = dict(branches_by_lack(units(), run, whole, part))
@@ -58,7 +66,7 @@ def test_numbers_tell_a_branch_that_ran_second_in_one_round() -> None:
         pytest.param("w0 x w1 x w2 x w3 x w4 x w5", id="numbers follow time, not a branch"),
         pytest.param("w0 x w5 x w4 x w2 x w1 x w3", id="numbers of a branch neither rise nor fall"),
         pytest.param("w0 w5 x x w1 x w4 x w2 x w3", id="parts that no burst holds"),
-        pytest.param("x w0 x w5 x w1 x w4 x w2 w3", id="a part before the first burst"),
+        pytest.param("x w0 w5 x w1 x w4 x w2 w3 x", id="parts before the first burst and after the last"),
         pytest.param("w0 w5 x w1 x w4 x w2 x w3 x", id="the burst without the part is in another round"),
     ],
 )
