@@ -72,6 +72,12 @@ class Step:
         kept = self._in_order(before, after)
         return f"{', '.join(told)}; {bounds}" + (", on both sides" if kept else ", on one side only: it was moved")
 
+    @property
+    def undecided_set(self) -> int:
+        """Number of the undecided set that the explained execution is in; -1 none."""
+        first = self.members.iloc[0]
+        return int(first["candidates"]) if first["group"] < 0 else -1
+
     def candidate_counts(self) -> dict[str, int]:
         """Give how many candidates either side has."""
         return {side: len(rows) for side, rows in self._candidates.items() if len(rows)}
@@ -110,6 +116,11 @@ class Step:
     @cached_property
     def _candidates(self) -> dict[str, pd.DataFrame]:
         """Give, by side, the executions that could do the work of the members of the other side, the nearest first."""
+        if self.undecided_set >= 0:
+            return {
+                word: self._nearest(word, rows["candidates"] == self.undecided_set)
+                for word, rows in self._sides.items()
+            }
         sides = self.by_side()
         words = sorted(self._sides, key=lambda word: word not in _LEFT)
         found = {}
@@ -119,10 +130,15 @@ class Step:
             if others.empty or str(others["side"].iloc[0]) == word:
                 continue
             kind = _same_kind(rows, others, _kernels(self.members[self.members["side"] == word]))
-            chosen = rows[kind & ~rows.index.isin(self.members.index)]
-            distance = (chosen["place"] - self._expected_place(word)).abs()
-            found[word] = chosen.loc[distance.sort_values(kind="stable").index]
+            found[word] = self._nearest(word, kind)
         return found
+
+    def _nearest(self, side: str, wanted: pd.Series[bool]) -> pd.DataFrame:
+        """Give the wanted executions of a side that are no members, the nearest first."""
+        rows = self._sides[side]
+        chosen = rows[wanted & ~rows.index.isin(self.members.index)]
+        distance = (chosen["place"] - self._expected_place(side)).abs()
+        return chosen.loc[distance.sort_values(kind="stable").index]
 
     def _expected_place(self, side: str) -> float:
         """Give where the work stands on a side: where its members are, else between the anchors."""
@@ -134,6 +150,12 @@ class Step:
         return float(around.mean()) if len(around) else 0.0
 
     def _why_not(self, one: Any) -> str:
+        if self.undecided_set >= 0:
+            own = one.side == self.members["side"].iloc[0]
+            what = "may be in its place" if own else "may do the same work"
+            return "; ".join(
+                filter(None, (f"undecided set {self.undecided_set}: {what}", self._distance_in_words(one)))
+            )
         others = self.members[self.members["side"] != one.side]
         facts = []
         phases = set(others["phase"].dropna().astype(str))

@@ -87,7 +87,8 @@ def _facts(step: Step) -> Iterator[str]:
     yield "module: " + _modules(step)
     counts = step.candidate_counts()
     told = ", ".join(f"{count:,} of {side}" for side, count in counts.items()) or "none"
-    yield f"candidates: {told} of the same kind in this step; the nearest {CANDIDATES_SHOWN} of a side are shown"
+    kind = f"undecided set {step.undecided_set}" if step.undecided_set >= 0 else "the same kind"
+    yield f"candidates: {told} of {kind} in this step; the nearest {CANDIDATES_SHOWN} of a side are shown"
 
 
 def _listed(names: pd.Series[str]) -> str:

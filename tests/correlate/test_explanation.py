@@ -113,6 +113,21 @@ def test_an_execution_without_a_counterpart_is_explained_too(alignment: pd.DataF
     pd.testing.assert_frame_equal(by_row, explain(alignment, str(matched["group"])))
 
 
+def test_what_is_left_open_names_the_others_of_its_undecided_set(shared: Path) -> None:
+    folder = shared / "bench" / "alignment" / "lstm_text"
+    alignment = align(*(_loaded(folder / name) for name in ("pt_stack", "ms_graph")))
+    left_open = (alignment["side"] == "ms") & (alignment["group"] < 0) & (alignment["candidates"] >= 0)
+    one = alignment[left_open].iloc[0]
+    same = alignment[alignment["candidates"] == one["candidates"]]
+    others = set(zip(same["side"], same["row"], strict=True)) - {("ms", one["row"])}
+    explanation = explain(alignment, f"ms:{one['row']}")
+    named = explanation[explanation["role"] == "candidate"]
+    assert set(named["side"]) == {"pt", "ms"}
+    assert set(zip(named["side"], named["row"], strict=True)) == others
+    assert named["note"].astype(str).str.startswith(f"undecided set {one['candidates']}: may ").all()
+    assert f"of undecided set {one['candidates']} in this step" in _facts(explanation)["candidates"]
+
+
 @pytest.mark.parametrize(("which", "words"), [("-1", "SIDE:ROW"), ("99999999", "groups go from"), ("x", "number")])
 def test_what_cannot_be_explained_says_why(alignment: pd.DataFrame, which: str, words: str) -> None:
     with pytest.raises(ProfkitError) as caught:
