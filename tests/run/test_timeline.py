@@ -14,7 +14,7 @@ SIDES = ("pt", "ms")
 
 def alignment(*rows: tuple[str, int, int, int]) -> pd.DataFrame:
     """Rows of side, step, start and group."""
-    known: dict[str, Any] = {"rank": 0, "dur_ns": 5, "name": "op", "reason": "-", "unit": 0}
+    known: dict[str, Any] = {"rank": 0, "dur_ns": 5, "name": "op", "reason": "-", "unit": 0, "candidates": -1}
     return ALIGNMENT.from_rows(
         [
             {"side": side, "step": step, "start_ns": start, "group": group, "row": at, **known}

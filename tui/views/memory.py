@@ -10,6 +10,7 @@ from textual.content import Content
 
 from profkit.memory_summary import WINDOWS
 from profkit.report.quantities import count, size
+from profkit.safe_text import printable
 from profkit.session import Session
 from profkit.tui.charts.curve_chart import Curve, CurveChart
 from profkit.tui.detail_text import DetailText
@@ -78,7 +79,9 @@ class _Curves:
         part = self._parts.get((about["side"], about["rank"], about["component"]))
         if part is None:
             return None
-        title = f"held by {about['component']} ({about['side']}) over the recorded time, largest of each part"
+        title = (
+            f"held by {printable(about['component'])} ({about['side']}) over the recorded time, largest of each part"
+        )
         amounts = part["held_bytes"].to_numpy(dtype=np.float64)
         return Curve(title, part["window"].to_numpy(dtype=np.int64), amounts, WINDOWS)
 
