@@ -31,6 +31,10 @@ _BUILT_IN: dict[str, str] = {
     "saved-tensors": "profkit.parsers.dump.saved_tensors:SavedTensors",
 }
 
+# Files that a parser need not be asked about, nor be imported for: by their names they are text.
+_TEXT = (".json", ".csv", ".txt", ".gz")
+_NEVER_TEXT = frozenset({"ascend-database"})
+
 _ENTRY_POINT_GROUP = "profkit.parsers"
 
 
@@ -78,7 +82,10 @@ def parser_named(name: str) -> Parser:
 
 def claim(path: Path) -> Claim | None:
     """Give the first parser that recognises the path, or None: unknown is an answer, not an error."""
+    is_text = path.suffix.lower() in _TEXT and path.is_file()
     for name in parser_names():
+        if is_text and name in _NEVER_TEXT:
+            continue
         parser = parser_named(name)
         recognition = parser.sniff(path)
         if recognition is not None:

@@ -19,7 +19,6 @@ from profkit.cli.archive_input import unpack_archives
 from profkit.cli.standard_input import Input, reads_standard_input
 from profkit.errors import ImportIssue
 from profkit.progress import Progress, silent
-from profkit.report.formats import format_of, render
 from profkit.safe_text import printable
 from profkit.store import write_bytes_in_one_step
 
@@ -61,7 +60,10 @@ class Invocation:
     @property
     def form_given(self) -> str:
         """The format of results: that of the file of -o, else that of --format."""
-        return format_of(self.out) if self.out is not None else self.form
+        if self.out is None:
+            return self.form
+        form: str = import_module("profkit.report.formats").format_of(self.out)
+        return form
 
     @property
     def cache(self) -> Cache | None:
@@ -110,7 +112,9 @@ class Invocation:
         if self.is_read and reading:
             shown = frame[list(reading)]
             self.say(f"{len(reading)} of {len(frame.columns)} columns; --format csv or -o FILE gives all of them")
-        self.give_rendered(render(shown, self.form_given), f"{len(frame):,} rows")
+        # Imported here, as it is by form_given: a kept answer is in its format already.
+        content: bytes = import_module("profkit.report.formats").render(shown, self.form_given)
+        self.give_rendered(content, f"{len(frame):,} rows")
 
     def give_text(self, text: str, summary: str) -> None:
         """Write a report that is text already, to the file of -o or to stdout."""

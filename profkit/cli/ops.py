@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 import click
 import pandas as pd
 
-from profkit.class_coverage import class_notes
 from profkit.cli.invocation import INPUT, Invocation, reads_inputs
 from profkit.cli.kept_answers import KeptAnswers
 from profkit.errors import ImportIssue, ProfkitError, has_losses
@@ -112,7 +112,8 @@ def _show(operators: _Operators, view: _View, run: Path, invocation: Invocation)
     chosen = choose(operators.totals, level=level, phase=view.phase)
     invocation.warn_of(operators.issues)
     _tell_carry_over(chosen, invocation)
-    for note in class_notes(chosen, "self_ns"):
+    # Imported here: who finds the answer kept needs no vocabulary.
+    for note in import_module("profkit.class_coverage").class_notes(chosen, "self_ns"):
         invocation.say(note)
     summary = summarise(chosen, view.by)
     if operators.executions is None or operators.counted is None:
