@@ -85,7 +85,7 @@ def test_a_step_and_a_phase_can_be_chosen(profkit: Command, samples: Path) -> No
     assert conv["count"] == 1
     refused = profkit("ops", run, "--step", "99")
     assert refused.returncode == 2
-    assert "2, 3, 4" in refused.stderr
+    assert "2 to 4" in refused.stderr
 
 
 def test_files_hold_the_promised_columns(profkit: Command, samples: Path, tmp_path: Path) -> None:
