@@ -236,6 +236,10 @@ class Cache:
         with suppress(OSError):
             self._keep(key, manifest, fill)
 
+    def is_source_of(self, issue: ImportIssue) -> bool:
+        """Say whether an issue is about this cache, not about an input: it does not last."""
+        return issue.source.startswith(str(self.root))
+
     def entries(self) -> list[CacheEntry]:
         """List what is kept, the longest unused first."""
         return sorted(_entries(self._entries_root), key=lambda entry: entry.last_used_ns)

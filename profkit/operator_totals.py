@@ -53,10 +53,12 @@ class OperatorTotals:
     Attributes:
         totals: Frame of schema.TOTALS; empty if the run has no operators.
         issues: The import issues of the run, with those of its identity.
+        key: Stands for all that they depend on; None if they may not be kept, or the input was written meanwhile.
     """
 
     totals: pd.DataFrame
     issues: tuple[ImportIssue, ...]
+    key: str | None
 
 
 @dataclass(frozen=True)
@@ -77,10 +79,6 @@ class TotalsRequest:
     progress: Progress
     key: str | None
 
-    def is_as_before(self) -> bool:
-        """Say whether the input is still what the key stands for: it may be written while it is read."""
-        return self.key is not None and request_totals(self.path, self.cache, self.rank, self.progress).key == self.key
-
     def load(self) -> OperatorTotals:
         """Read the run and sum its operators; from the cache where it holds the same bytes.
 
@@ -91,14 +89,20 @@ class TotalsRequest:
             kept, note = self.cache.get(self.key)
             notes.append(note)
             if kept is not None:
-                return OperatorTotals(kept.frames["totals"], tuple(kept.issues))
+                return OperatorTotals(kept.frames["totals"], tuple(kept.issues), self.key)
         run = load_identified(self.path, cache=self.cache, rank=self.rank, progress=self.progress)
-        found = OperatorTotals(operator_totals(run.ops), run.issues)
-        if self.cache is not None and self.key is not None and self.is_as_before():
-            lasting = tuple(issue for issue in found.issues if not issue.source.startswith(str(self.cache.root)))
-            parsed = Parsed(frames={"totals": found.totals}, issues=lasting, framework=run.framework, rank=-1)
-            notes.append(self.cache.put(self.key, parsed, self.path))
-        return OperatorTotals(found.totals, (*found.issues, *(note for note in notes if note is not None)))
+        totals = operator_totals(run.ops)
+        key = self._key_if_unchanged()
+        if self.cache is not None and key is not None:
+            lasting = tuple(issue for issue in run.issues if not self.cache.is_source_of(issue))
+            parsed = Parsed(frames={"totals": totals}, issues=lasting, framework=run.framework, rank=-1)
+            notes.append(self.cache.put(key, parsed, self.path))
+        return OperatorTotals(totals, (*run.issues, *(note for note in notes if note is not None)), key)
+
+    def _key_if_unchanged(self) -> str | None:
+        """Give the key if the input is still what it stands for: it may be written while it is read."""
+        now = None if self.key is None else request_totals(self.path, self.cache, self.rank, self.progress).key
+        return now if now == self.key else None
 
 
 def request_totals(path: Path, cache: Cache | None, rank: int | None, progress: Progress) -> TotalsRequest:

@@ -64,7 +64,7 @@ def command(
     if kept is not None:
         return kept
     code = _show(_Operators(found.totals, found.issues), view, run, invocation)
-    answers.keep(found.issues)
+    answers.keep(found)
     return code
 
 
