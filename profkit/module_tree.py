@@ -6,11 +6,11 @@ from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from profkit.schema import MODULES, OVERFLOW_FROM_WORST, PARITY_FROM_WORST
-
-_NOTHING_WORSE = 99
+from profkit.verdict_severity import severity, verdicts_of
 
 
 def module_tree(operators: pd.DataFrame, parity: pd.DataFrame, overflow: pd.DataFrame) -> pd.DataFrame:
@@ -83,8 +83,7 @@ def _up(rows: pd.DataFrame, above: pd.DataFrame) -> Any:
 
 def _worst(
     rows: pd.DataFrame, column: str, from_worst: tuple[str, ...], above: pd.DataFrame, tree: list[str]
-) -> list[str | None]:
-    weight = rows[column].astype(object).map({word: place for place, word in enumerate(from_worst)})
-    ranked = rows.assign(weight=weight.astype("float64").fillna(_NOTHING_WORSE))
-    worst = _up(ranked, above)["weight"].min().reindex(tree).fillna(_NOTHING_WORSE).to_numpy(dtype=np.int64)
-    return [from_worst[place] if place < len(from_worst) else None for place in worst]
+) -> npt.NDArray[np.object_]:
+    ranked = rows.assign(severity=severity(rows[column], from_worst))
+    worst = _up(ranked, above)["severity"].min().reindex(tree).fillna(len(from_worst))
+    return verdicts_of(worst.to_numpy(dtype=np.int64), from_worst)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from profkit.schema import OVERFLOW_FROM_WORST, PARITY_FROM_WORST
+from profkit.verdict_severity import severity, verdicts_of
 
 GROUPINGS: Mapping[str, str] = {
     "class": "op_class",
@@ -45,8 +45,8 @@ def grouped_operators(operators: pd.DataFrame, by: str) -> pd.DataFrame:
             "impact_ns": operators["impact_ns"].to_numpy(),
             "flagged": operators["flag"].notna().to_numpy().astype(np.int64),
             "max_abs": operators["max_abs"].to_numpy(),
-            "parity": _severity(operators["parity"], PARITY_FROM_WORST),
-            "overflow": _severity(operators["overflow"], OVERFLOW_FROM_WORST),
+            "parity": severity(operators["parity"], PARITY_FROM_WORST),
+            "overflow": severity(operators["overflow"], OVERFLOW_FROM_WORST),
         }
     ).astype({"ref_ns": "Int64", "run_ns": "Int64", "impact_ns": "Int64"})
     rows = rows.sort_values("impact_ns", ascending=False, kind="stable", na_position="last")
@@ -56,8 +56,8 @@ def grouped_operators(operators: pd.DataFrame, by: str) -> pd.DataFrame:
     walk = pd.concat([sums, rows], ignore_index=True).sort_values(["place", "depth"], kind="stable", ignore_index=True)
     reference = walk["ref_ns"].astype("Float64")
     walk["ratio"] = (walk["run_ns"].astype("Float64") / reference.where(reference > 0)).astype("float64")
-    walk["parity"] = _words(walk["parity"], PARITY_FROM_WORST)
-    walk["overflow"] = _words(walk["overflow"], OVERFLOW_FROM_WORST)
+    walk["parity"] = verdicts_of(walk["parity"].to_numpy(), PARITY_FROM_WORST)
+    walk["overflow"] = verdicts_of(walk["overflow"].to_numpy(), OVERFLOW_FROM_WORST)
     return walk.drop(columns="place")
 
 
@@ -74,12 +74,3 @@ def _sums(rows: pd.DataFrame) -> pd.DataFrame:
         }
     ).reset_index()
     return sums.sort_values("impact_ns", ascending=False, kind="stable", na_position="last", ignore_index=True)
-
-
-def _severity(verdicts: pd.Series[Any], from_worst: tuple[str, ...]) -> np.ndarray[Any, np.dtype[np.int64]]:
-    places = {word: place for place, word in enumerate(from_worst)}
-    return verdicts.astype(object).map(places).astype("float64").fillna(len(from_worst)).to_numpy(dtype=np.int64)
-
-
-def _words(severity: pd.Series[Any], from_worst: tuple[str, ...]) -> list[str | None]:
-    return [from_worst[place] if place < len(from_worst) else None for place in severity.to_numpy(dtype=np.int64)]

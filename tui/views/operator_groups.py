@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from textual.content import Content
 
@@ -45,17 +46,18 @@ _WORDS: dict[str, FilterWord] = {
 
 def operator_group_views(session: Session) -> tuple[View, ...]:
     """Make one view a grouping, all of them parts of the view of the operators."""
-    return tuple(_group_view(session, by) for by in GROUPINGS)
+    names = session.operators["operator"].astype(object)
+    modules = session.operators["module"].astype(object)
+    plain = ("  " + names).to_numpy(dtype=object)
+    placed = np.where(modules.notna(), ("  " + names + " of " + modules).to_numpy(dtype=object), plain)
+    return tuple(_group_view(session, by, plain if by == "module" else placed) for by in GROUPINGS)
 
 
-def _group_view(session: Session, by: str) -> View:
+def _group_view(session: Session, by: str, names: npt.NDArray[np.object_]) -> View:
+    """Make the view of a grouping; `names` are those of the operators below a sum."""
     groups = grouped_operators(session.operators, by)
     depth = groups["depth"].to_numpy(dtype=np.int64)
-    shown = session.operators.iloc[groups["row"].to_numpy(dtype=np.int64)]
-    labels = [
-        group if level == 0 else f"  {name}" + (f" of {place}" if by != "module" and not pd.isna(place) else "")
-        for group, level, name, place in zip(groups["group"], depth, shown["operator"], shown["module"], strict=True)
-    ]
+    labels = np.where(depth == 0, groups["group"].to_numpy(dtype=object), names[groups["row"].to_numpy(dtype=np.int64)])
     frame = groups.assign(label=pd.array(labels, dtype="string"))
     link = _link(frame, len(session.operators))
     return View(
