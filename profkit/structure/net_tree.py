@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 
 from profkit.errors import ProfkitError, UnreadableInputError
+from profkit.saved_description import read_description
 from profkit.store import write_bytes_in_one_step
 
 Shape = tuple[int, ...]
 Value = None | bool | int | float | str | tuple[Any, ...]
 
 _FORMAT, _VERSION = "profkit structure", 1
-_LARGEST_BYTES = 256 << 20
 MOST_MODULES, DEEPEST = 1_000_000, 100
 _HINT = "name a printed network, a checkpoint, or the file that `NetStructure.save` wrote"
 
@@ -100,14 +100,7 @@ def read_structure_file(path: Path) -> NetStructure:
     Raises:
         UnreadableInputError: It cannot be read, or is none.
     """
-    try:
-        if path.stat().st_size > _LARGEST_BYTES:
-            raise UnreadableInputError(f"{path} is larger than any description of a network", _HINT)
-        written = msgspec.json.decode(path.read_bytes(), type=_Written)
-    except OSError as error:
-        raise UnreadableInputError(f"{path} cannot be read: {error.strerror}", "check the path") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UnreadableInputError(f"{path} holds no structure of a network: {str(error)[:120]}", _HINT) from error
+    written = read_description(path, _Written, is_none="holds no structure of a network", hint=_HINT)
     if written.format != _FORMAT or written.version != _VERSION:
         raise UnreadableInputError(f"{path} holds no structure of version {_VERSION}", _HINT)
     return checked(NetStructure(written.framework, written.network, str(path)))

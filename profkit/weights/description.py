@@ -10,11 +10,11 @@ import msgspec
 
 from profkit.errors import ProfkitError, UnreadableInputError
 from profkit.parsers.checkpoint.whole_checkpoint import Checkpoint, is_index, read_checkpoint
+from profkit.saved_description import read_description
 from profkit.store import write_bytes_in_one_step
 
 _FORMAT = "profkit network"
 _VERSION = 1
-_LARGEST_BYTES = 256 << 20
 _HINT = "name a checkpoint, or the description that `NetDescription.save` wrote"
 
 
@@ -100,14 +100,7 @@ def describe(path: Path | str) -> NetDescription:
         if checkpoint.cut:
             raise UnreadableInputError(f"{path} is cut or damaged: {checkpoint.cut}", "copy or save it again")
         return describe_checkpoint(checkpoint)
-    try:
-        if path.stat().st_size > _LARGEST_BYTES:
-            raise UnreadableInputError(f"{path} is larger than any description of a network", _HINT)
-        written = msgspec.json.decode(path.read_bytes(), type=_Written)
-    except OSError as error:
-        raise UnreadableInputError(f"{path} cannot be read: {error.strerror}", "check the path") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UnreadableInputError(f"{path} describes no network: {str(error)[:120]}", _HINT) from error
+    written = read_description(path, _Written, is_none="describes no network", hint=_HINT)
     if written.format != _FORMAT or written.version != _VERSION:
         raise UnreadableInputError(f"{path} describes no network of version {_VERSION}", _HINT)
     return NetDescription(written.framework, unique(written.parameters, str(path)), str(path))
