@@ -1,11 +1,21 @@
-"""A bar as text that stands in a cell of a table: where it begins and ends on an axis from 0."""
+"""Bars as text: upright ones side by side, and one that lies in a cell of a table."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+
+UPRIGHT = " ▁▂▃▄▅▆▇█"
+"""A cell of an upright bar, by the eighths of it that are filled."""
 
 BAR_CELLS = 18
 
 _LOST, _WON = "█", "▒"
 _RIGHT_HALF, _LEFT_HALF = "▐", "▌"
+
+
+def upright_bars(eighths: Iterable[int]) -> str:
+    """Draw one line of upright bars, each cell filled by so many eighths (0 to 8)."""
+    return "".join(UPRIGHT[eighth] for eighth in eighths)
 
 
 def bar_text(begin: int, end: int, whole: int, cells: int = BAR_CELLS) -> str:

@@ -10,11 +10,11 @@ import numpy.typing as npt
 from rich.segment import Segment
 from textual.strip import Strip
 
+from profkit.tui.charts.bar_text import upright_bars
 from profkit.tui.charts.chart import PLAIN, Chart
 from profkit.tui.widgets.table_column import fitted
 
 _LABEL_WIDTH = 9
-_EIGHTHS = " ▁▂▃▄▅▆▇█"
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,6 @@ class CurveChart(Chart):
         return self.strip(
             [
                 Segment(fitted(label, _LABEL_WIDTH - 1, right=True) + " ", self.style_of("muted")),
-                Segment("".join(_EIGHTHS[eighth] for eighth in eighths), self.style_of("bar")),
+                Segment(upright_bars(eighths), self.style_of("bar")),
             ]
         )

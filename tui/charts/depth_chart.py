@@ -10,12 +10,12 @@ from rich.segment import Segment
 from textual import events
 from textual.strip import Strip
 
+from profkit.tui.charts.bar_text import upright_bars
 from profkit.tui.charts.chart import PLAIN, Chart
 from profkit.tui.row_filter import Mask
 from profkit.tui.widgets.table_column import fitted
 
 _LABEL_WIDTH = 8
-_EIGHTHS = " ▁▂▃▄▅▆▇█"
 _CURSOR = "▾"
 
 
@@ -78,8 +78,7 @@ class DepthChart(Chart):
         eighths = np.clip(heights - level, 0, 8)
         borders = np.flatnonzero(np.diff(bad.astype(np.int8))) + 1
         for part, faults in zip(np.split(eighths, borders), np.split(bad, borders), strict=True):
-            text = "".join(_EIGHTHS[eighth] for eighth in part)
-            segments.append(Segment(text, self.style_of("bad" if faults[0] else "bar")))
+            segments.append(Segment(upright_bars(part), self.style_of("bad" if faults[0] else "bar")))
         return self.strip(segments)
 
     def _title_line(self) -> Strip:

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-_BARS = "▁▂▃▄▅▆▇█"
+from profkit.tui.charts.bar_text import UPRIGHT
+
+# From the lowest that is seen: a known 0 is no gap.
+_BARS = UPRIGHT[1:]
 _GAP = " "
 
 
