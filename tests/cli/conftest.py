@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
+TextsBelow = Callable[[Path], "Iterator[tuple[Path, str]]"]
 
 
 @pytest.fixture
@@ -26,3 +28,18 @@ def profkit(tmp_path: Path) -> Command:
         )
 
     return run
+
+
+@pytest.fixture
+def texts_below() -> TextsBelow:
+    """Give all there is to read in the files of a folder: their bytes, unpacked values and column names."""
+
+    def read(folder: Path) -> Iterator[tuple[Path, str]]:
+        for path in folder.rglob("*"):
+            if path.is_file():
+                yield path, path.read_bytes().decode("latin-1")
+                if path.suffix == ".parquet":
+                    frame = pd.read_parquet(path)
+                    yield path, " ".join(map(str, [*frame.columns, *frame.to_numpy().ravel()]))
+
+    return read

@@ -13,12 +13,11 @@ import sqlite3
 import subprocess
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from profkit.cli import main
@@ -28,6 +27,7 @@ from profkit.schema import RECORDED_FRAMES
 from profkit.tui.export import export
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
+TextsBelow = Callable[[Path], Iterable[tuple[Path, str]]]
 
 # Made up; none of them opens anything.
 AMAZON = "AKIAIOSFODNN7EXAMPLE"
@@ -190,16 +190,6 @@ def packed(path: Path, kind: str, folder: Path) -> Path:
     return archive
 
 
-def texts_below(folder: Path) -> Iterator[tuple[Path, str]]:
-    """All there is to read in the files of a folder: their bytes, and the unpacked values of tables."""
-    for path in folder.rglob("*"):
-        if path.is_file():
-            yield path, path.read_bytes().decode("latin-1")
-            if path.suffix == ".parquet":
-                frame = pd.read_parquet(path)
-                yield path, " ".join(map(str, [*frame.columns, *frame.to_numpy().ravel()]))
-
-
 def assert_clean(place: object, text: str) -> None:
     assert not [secret for secret in SECRETS if secret in text], place
 
@@ -223,7 +213,9 @@ def commands(path: Path, out: Path) -> Iterator[list[Any]]:
 
 
 @pytest.mark.parametrize("container", MAKERS)
-def test_no_command_gives_or_keeps_them(run_here: Command, tmp_path: Path, container: str) -> None:
+def test_no_command_gives_or_keeps_them(
+    run_here: Command, tmp_path: Path, container: str, texts_below: TextsBelow
+) -> None:
     folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
     out.mkdir()
@@ -241,7 +233,9 @@ def test_no_command_gives_or_keeps_them(run_here: Command, tmp_path: Path, conta
 
 @pytest.mark.parametrize("kind", ["zip", "tar.gz"])
 @pytest.mark.parametrize("container", MAKERS)
-def test_archives_are_no_way_round(run_here: Command, tmp_path: Path, container: str, kind: str) -> None:
+def test_archives_are_no_way_round(
+    run_here: Command, tmp_path: Path, container: str, kind: str, texts_below: TextsBelow
+) -> None:
     folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
     out.mkdir()

@@ -6,14 +6,14 @@ import gzip
 import json
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
+TextsBelow = Callable[[Path], Iterable[tuple[Path, str]]]
 
 # Made up; none of them opens anything.
 AMAZON = "AKIAIOSFODNN7EXAMPLE"
@@ -49,16 +49,6 @@ def planted() -> dict[str, Any]:
     }
 
 
-def texts_below(folder: Path) -> Iterator[tuple[Path, str]]:
-    """All there is to read in the files of a folder: their bytes, unpacked values and column names."""
-    for path in folder.rglob("*"):
-        if path.is_file():
-            yield path, path.read_bytes().decode("latin-1")
-            if path.suffix == ".parquet":
-                frame = pd.read_parquet(path)
-                yield path, " ".join(map(str, [*frame.columns, *frame.to_numpy().ravel()]))
-
-
 def assert_clean(place: object, text: str) -> None:
     assert not [secret for secret in SECRETS if secret in text], place
 
@@ -77,7 +67,9 @@ VARIANTS: dict[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_no_command_shows_keeps_or_exports_them(profkit: Command, tmp_path: Path, variant: str) -> None:
+def test_no_command_shows_keeps_or_exports_them(
+    profkit: Command, tmp_path: Path, variant: str, texts_below: TextsBelow
+) -> None:
     path = tmp_path / "trace.json"
     path.write_bytes(VARIANTS[variant](json.dumps(planted()).encode()))
     out = tmp_path / "out"
@@ -120,7 +112,7 @@ def test_metadata_is_shown_on_request_without_its_secrets(profkit: Command, tmp_
     assert "LANG" not in profkit("inspect", path).stdout
 
 
-def test_a_session_holds_none_of_them(profkit: Command, tmp_path: Path) -> None:
+def test_a_session_holds_none_of_them(profkit: Command, tmp_path: Path, texts_below: TextsBelow) -> None:
     for name in ("before.json", "after.json"):
         (tmp_path / name).write_text(json.dumps(planted()))
     done = profkit("triage", tmp_path / "before.json", tmp_path / "after.json", "-o", tmp_path / "session")
