@@ -41,6 +41,11 @@ class CancelledError(ProfkitError):
     """The user stopped a long task; raised from a progress callback."""
 
 
+def first_line_of(error: BaseException) -> str:
+    """Give the first line of what an exception says; MindSpore's messages go on for pages. Empty if it says nothing."""
+    return str(error).strip().partition("\n")[0]
+
+
 class Severity(str, Enum):
     """How much an import issue costs the reader of the result."""
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from profkit.errors import ProfkitError
+from profkit.errors import ProfkitError, first_line_of
 from profkit.frameworks import loaded
 
 _LARGEST_SEED = 2**32 - 1
@@ -154,7 +154,7 @@ def _deterministic_mindspore(mindspore: Any) -> str:
         else:
             mindspore.set_context(deterministic="ON")
     except (RuntimeError, ValueError, TypeError) as error:
-        first_line = str(error).strip().partition("\n")[0]
+        first_line = first_line_of(error)
         return f"deterministic operators were refused ({first_line}); call fix_random before anything else sets them"
     _deterministic_asked = True
     return ""

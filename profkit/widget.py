@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from profkit.errors import ProfkitError
+from profkit.errors import ProfkitError, first_line_of
 from profkit.frameworks import import_mindspore, is_mindspore_cell, is_torch_module
 from profkit.loss_curves import LossLog, compared_losses, loss_statistics, read_loss_log
 from profkit.randomness import fix_random
@@ -53,7 +53,7 @@ def load_ms_weight2net(model: Any, file: Any) -> tuple[list[str], list[str]]:
         values = mindspore.load_checkpoint(path)
         missing, unknown = mindspore.load_param_into_net(model, values)
     except (ValueError, RuntimeError, TypeError, OSError) as error:
-        reason = str(error).strip().partition("\n")[0]
+        reason = first_line_of(error)
         raise ProfkitError(f"{path} cannot be loaded into the network: {reason}", "check file and network") from error
     unknown = [name for name in unknown if name in values]
     for names, what in ((missing, "the file has no value for"), (unknown, "the network has no place for")):

@@ -16,7 +16,7 @@ from profkit.capturing.profiled_steps import ProfiledSteps
 from profkit.capturing.surroundings import process_place, surroundings
 from profkit.capturing.tensor_log import TensorLog, Values
 from profkit.capturing.watched_net import NETWORK, Handle, WatchedNet, in_graph_mode
-from profkit.errors import ProfkitError
+from profkit.errors import ProfkitError, first_line_of
 from profkit.frameworks import wait_for_mindspore
 from profkit.parsers.dump.captured_tensors import ABOUT
 from profkit.store import write_bytes_in_one_step
@@ -129,7 +129,7 @@ class Capture:
         try:
             wait_for_mindspore()
         except Exception as late:
-            first_line = str(late).strip().partition("\n")[0]
+            first_line = first_line_of(late)
             self._notes.append(f"an operator failed: {first_line}")
             if kind is None:
                 self._end("broken off")

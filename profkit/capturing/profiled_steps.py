@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from profkit.errors import first_line_of
 from profkit.frameworks import import_mindspore, import_torch, wait_for_mindspore
 
 _WARM_UP = 1
@@ -72,7 +73,7 @@ class ProfiledSteps:
             call()
         except (RuntimeError, OSError, ValueError, TypeError, AttributeError) as error:
             self._profiler = None
-            reason = str(error).strip().partition("\n")[0]
+            reason = first_line_of(error)
             self._notes.append(f"the profiler could not be {what}: {reason}")
 
     def _torch(self) -> Any:

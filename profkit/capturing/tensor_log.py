@@ -19,7 +19,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from profkit.errors import ProfkitError
+from profkit.errors import ProfkitError, first_line_of
 from profkit.parsers.dump.captured_tensors import FORMAT_VERSION, TENSOR_LIST
 from profkit.saving.tensor_values import array_of
 
@@ -70,7 +70,7 @@ class TensorLog:
 
     def fail(self, error: Exception) -> None:
         """Count a tensor that could not be kept, with the reason."""
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        reason = first_line_of(error) or type(error).__name__
         self.failures[reason] = self.failures.get(reason, 0) + 1
 
     def close(self) -> None:

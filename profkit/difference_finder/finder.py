@@ -17,7 +17,7 @@ from profkit.difference_finder.cases import write_case
 from profkit.difference_finder.causes import Cause, forward_causes, gradient_cause, weight_causes
 from profkit.difference_finder.net_side import PARAMETERS, STRUCTURE, Order, Result, Side
 from profkit.difference_finder.partners import by_weight, partners_of, with_order_of_calls
-from profkit.errors import ProfkitError
+from profkit.errors import ProfkitError, first_line_of
 from profkit.frame_spec import concatenate
 from profkit.run import load
 from profkit.schema import PARITY
@@ -194,7 +194,7 @@ class _Search:
         except ProfkitError:
             raise
         except Exception as error:
-            first_line = str(error).strip().partition("\n")[0]
+            first_line = first_line_of(error)
             name = "PyTorch" if side.framework == "pytorch" else "MindSpore"
             raise ProfkitError(
                 f"the {name} network fails: {type(error).__name__}: {first_line}", "check inputs, labels and loss"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from profkit.difference_finder.net_side import NetSide, Order, function_in
-from profkit.errors import ProfkitError
+from profkit.errors import ProfkitError, first_line_of
 
 
 def main() -> None:
@@ -52,7 +52,7 @@ def _done(side: NetSide, request: dict[str, Any]) -> dict[str, Any]:
 def _failure(error: Exception) -> dict[str, str]:
     if isinstance(error, ProfkitError):
         return {"error": error.message, "hint": error.hint}
-    first_line = str(error).strip().partition("\n")[0]
+    first_line = first_line_of(error)
     return {"error": f"{type(error).__name__}: {first_line}"}
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from profkit.errors import ProfkitError
+from profkit.errors import ProfkitError, first_line_of
 from profkit.frameworks import import_mindspore, import_torch, is_mindspore_cell, is_torch_module
 from profkit.store import write_bytes_in_one_step
 from profkit.structure import describe_structure
@@ -80,5 +80,5 @@ def _write(path: Path, suffix: str, write: Callable[[Path], Any]) -> None:
             write(unfinished)
             unfinished.replace(path)
     except (OSError, RuntimeError, ValueError) as error:
-        reason = str(error).strip().partition("\n")[0]
+        reason = first_line_of(error)
         raise ProfkitError(f"{path} cannot be written: {reason}", "check path and free space") from error

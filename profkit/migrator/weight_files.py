@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from profkit.errors import ProfkitError, UnreadableInputError
+from profkit.errors import ProfkitError, UnreadableInputError, first_line_of
 from profkit.frameworks import import_mindspore, import_torch, is_mindspore_cell, is_torch_module
 from profkit.migrator.printed_tables import print_issues, print_parity, print_table
 from profkit.safe_text import printable
@@ -155,7 +155,7 @@ def convert_weight_and_load(weight_map_path: Any, pt_file_path: Any, net: Any) -
         try:
             missing, _ = mindspore.load_param_into_net(net, mindspore.load_checkpoint(str(unfinished)))
         except (RuntimeError, ValueError, TypeError) as error:
-            reason = str(error).strip().partition("\n")[0]
+            reason = first_line_of(error)
             raise ProfkitError(f"the network does not take the weights: {reason}", "check map and network") from error
     for name in missing:
         sys.stderr.write(f"{printable(name)} of the network has got no value\n")
