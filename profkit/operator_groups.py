@@ -10,16 +10,18 @@ import pandas as pd
 from profkit.schema import OVERFLOW_FROM_WORST, PARITY_FROM_WORST
 from profkit.verdict_severity import severity, verdicts_of
 
-GROUPINGS: Mapping[str, str] = {
-    "class": "op_class",
-    "operator": "operator",
-    "module": "module",
-    "kernel": "run_ops",
-    "phase": "phase",
+GROUPINGS: Mapping[str, tuple[str, ...]] = {
+    "class": ("op_class",),
+    "operator": ("operator",),
+    "module": ("module",),
+    "kernel": ("run_ops",),
+    "shape": ("operator", "shapes"),
+    "phase": ("phase",),
 }
-"""What operators are grouped by, and the column of schema.OPERATORS that tells it."""
+"""What operators are grouped by, and the columns of schema.OPERATORS that tell it."""
 
 UNKNOWN = "(not known)"
+UNKNOWN_SHAPES = "(shapes not known)"
 
 
 def grouped_operators(operators: pd.DataFrame, by: str) -> pd.DataFrame:
@@ -30,15 +32,14 @@ def grouped_operators(operators: pd.DataFrame, by: str) -> pd.DataFrame:
         by: A key of GROUPINGS.
 
     Returns:
-        group (object, UNKNOWN where the column is NA), depth (int64: 0 a sum, 1 an operator), row (int64: row of
-        `operators`; of a sum that of its costliest operator), operators (int64: how many), ref_ns, run_ns, impact_ns
-        (Int64, ns a step; NA where no operator of the sum has it), ratio (float64), flagged (int64), max_abs (float64:
-        the largest), parity and overflow (object: the worst).
+        group (object: the columns' text, shapes as [2,3] [3] and [] for a scalar, UNKNOWN or UNKNOWN_SHAPES for NA),
+        depth (int64: 0 a sum, 1 an operator), row (int64: row of `operators`; of a sum that of its costliest operator),
+        operators (int64: how many), ref_ns, run_ns, impact_ns (Int64, ns a step; NA where no operator of the sum has
+        it), ratio (float64), flagged (int64), max_abs (float64: the largest), parity and overflow (object: the worst).
     """
-    group = operators[GROUPINGS[by]].astype(object)
     rows = pd.DataFrame(
         {
-            "group": group.where(group.notna(), UNKNOWN).astype(str),
+            "group": _group_of_each(operators, by),
             "row": np.arange(len(operators), dtype=np.int64),
             "ref_ns": operators["ref_ns"].to_numpy(),
             "run_ns": operators["run_ns"].to_numpy(),
@@ -59,6 +60,20 @@ def grouped_operators(operators: pd.DataFrame, by: str) -> pd.DataFrame:
     walk["parity"] = verdicts_of(walk["parity"].to_numpy(), PARITY_FROM_WORST)
     walk["overflow"] = verdicts_of(walk["overflow"].to_numpy(), OVERFLOW_FROM_WORST)
     return walk.drop(columns="place")
+
+
+def _group_of_each(operators: pd.DataFrame, by: str) -> pd.Series[str]:
+    parts = []
+    for name in GROUPINGS[by]:
+        values = operators[name].astype(object)
+        unknown = UNKNOWN
+        if name == "shapes":
+            known = operators[name].cat.categories
+            values = values.map({text: f"[{text.replace(';', '] [')}]" for text in known})
+            unknown = UNKNOWN_SHAPES
+        parts.append(values.where(values.notna(), unknown).astype(str))
+    first, *others = parts
+    return first.str.cat(others, sep=" ") if others else first
 
 
 def _sums(rows: pd.DataFrame) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from profkit.frame_spec import Column, FrameSpec
 
-SCHEMA_VERSION = 10
+SCHEMA_VERSION = 11
 """Raised whenever a frame changes; part of every cache key and session file."""
 
 PHASES = ("forward", "backward", "recompute", "optimizer")
@@ -636,6 +636,12 @@ OPERATORS = FrameSpec(
         Column("op_class", "category", "Class of work", nullable=True),
         Column("ref_ops", "string", "Operators of the reference side, in order", nullable=True),
         Column("run_ops", "string", "Operators of the run side, in order", nullable=True),
+        Column(
+            "shapes",
+            "category",
+            "As ops.input_shapes, of its longest execution: the reference's, or the run's where that has none",
+            nullable=True,
+        ),
         Column("ref_ns", "Int64", "Median over steps, reference side, ns", nullable=True),
         Column("run_ns", "Int64", "Median over steps, run side, ns", nullable=True),
         Column("ratio", "float64", "run_ns / ref_ns", nullable=True),

@@ -140,7 +140,7 @@ ACTIONS: tuple[Action, ...] = (
         "group",
         "app.group",
         "u",
-        "Show the operators summed by class, operator, module, kernel and phase in turn, then one by one again.",
+        "Show the operators summed by class, name, module, kernel, shapes and phase in turn, then one by one again.",
         "view",
     ),
     Action("memory", "app.show_view('memory')", "9", "Show how much memory each component held, and when.", "view"),

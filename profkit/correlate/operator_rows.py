@@ -70,6 +70,7 @@ def _matched(units: pd.DataFrame) -> pd.DataFrame:
             "op_class": units["op_class"],
             "ref_ops": units["ref_operators"],
             "run_ops": units["run_operators"],
+            "shapes": units["ref_shapes"].where(units["ref_shapes"].notna(), units["run_shapes"]),
             "ref_ns": ref_ns,
             "run_ns": run_ns,
             "ratio": run_ns / ref_ns.where(ref_ns > 0).astype("float64"),
@@ -89,31 +90,35 @@ def _unmatched(alignment: pd.DataFrame, ref: Run, run: Run) -> list[pd.DataFrame
         ("ref", "run"), ("missing_op", "extra_op"), side_words(alignment, ref), (ref, run), strict=True
     ):
         rows = timed_rows(alignment, word, one)
-        rows = rows[rows["unit"] < 0]
-        keys = pd.DataFrame({key: rows[key].astype(object) for key in ("module", "phase", "op_class", "reason")})
-        keys.insert(0, "operator", short_names(rows["name"]))
-        steps = rows[["rank", "step"]].drop_duplicates().shape[0]
-        by = [keys[column] for column in keys]
-        in_step = rows["dur_ns"].groupby([*by, rows["rank"], rows["step"]], dropna=False, sort=False).sum()
-        middle = (
-            in_step.groupby(level=list(range(len(by))), dropna=False, sort=False).median().rename("ns").reset_index()
-        )
-        times = middle.pop("ns").round().astype("int64")
+        alone = _of_one_side(rows[rows["unit"] < 0], name)
+        times = alone[f"{name}_ns"]
         parts.append(
-            middle.assign(
-                unit=-1,
-                ref_ops=middle["operator"] if name == "ref" else None,
-                run_ops=middle["operator"] if name == "run" else None,
-                ref_ns=times if name == "ref" else None,
-                run_ns=times if name == "run" else None,
-                ratio=np.nan,
-                impact_ns=times if name == "run" else -times,
-                flag=middle["reason"].map({NO_COUNTERPART: flag}),
-                confidence=np.nan,
-                steps=steps,
-            )
+            alone.assign(impact_ns=times if name == "run" else -times, flag=alone["reason"].map({NO_COUNTERPART: flag}))
         )
     return parts
+
+
+def _of_one_side(rows: pd.DataFrame, side: str) -> pd.DataFrame:
+    """Give executions of one side (ref or run), equal operators of one module and phase as one row.
+
+    Its time is the median over steps of their sum within a step.
+    """
+    keys = pd.DataFrame({key: rows[key].astype(object) for key in ("module", "phase", "op_class", "reason")})
+    keys.insert(0, "operator", short_names(rows["name"]))
+    number = keys.groupby(list(keys), dropna=False, sort=False).ngroup()
+    in_step = rows["dur_ns"].groupby([number, rows["rank"], rows["step"]], sort=False).sum()
+    longest = rows["input_shapes"].astype(object).loc[rows["dur_ns"].sort_values(ascending=False, kind="stable").index]
+    facts = keys.loc[~number.duplicated()].set_index(number[~number.duplicated()])
+    times = in_step.groupby(level=0).median().round().astype("int64")
+    other = "run" if side == "ref" else "ref"
+    return facts.assign(
+        **{f"{side}_ops": facts["operator"], f"{other}_ops": None, f"{side}_ns": times, f"{other}_ns": None},
+        unit=-1,
+        ratio=np.nan,
+        shapes=longest.groupby(number).first(),
+        confidence=np.nan,
+        steps=len(rows[["rank", "step"]].drop_duplicates()),
+    )
 
 
 def _parity_of_module(parity: pd.DataFrame | None) -> dict[str, dict[str, object]]:

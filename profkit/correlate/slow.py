@@ -31,10 +31,10 @@ def judged_units(alignment: pd.DataFrame, ref: Run, run: Run) -> pd.DataFrame:
 
     Returns:
         Index unit; the columns of `timing.unit_costs`, and: module, phase, op_class, ref_operator, run_operator,
-        ref_operators, run_operators, ref_kernels, run_kernels, confidence, reason; usual_ratio: how much its like are
-        slowed down; expected_ns: wall
-        time if it were slowed down as they are; excess_ns: wall time beyond that (all float64); stands_out: whether the
-        evidence is there, slow: whether the effect is there too (bool).
+        ref_operators, run_operators, ref_kernels, run_kernels, ref_shapes, run_shapes, confidence, reason; usual_ratio:
+        how much its like are slowed down; expected_ns: wall time if it were slowed down as they are; excess_ns: wall
+        time beyond that (all float64); stands_out: whether the evidence is there, slow: whether the effect is there too
+        (bool).
     """
     costs = unit_costs(alignment, ref, run)
     words = side_words(alignment, ref)
@@ -42,7 +42,7 @@ def judged_units(alignment: pd.DataFrame, ref: Run, run: Run) -> pd.DataFrame:
     torch_or_ref = facts[1] if words[1] == "pt" else facts[0]
     units = costs.join(torch_or_ref[["module", "phase", "op_class", "confidence", "reason"]])
     for name, its in zip(("ref", "run"), facts, strict=True):
-        units = units.join(its[["operator", "operators", "kernels"]].add_prefix(f"{name}_"))
+        units = units.join(its[["operator", "operators", "kernels", "shapes"]].add_prefix(f"{name}_"))
     return _judged(units, across=words != ("ref", "run"))
 
 

@@ -22,7 +22,7 @@ def unit_facts(rows: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Index unit. operators: names of one step's executions in order, a repeated one with its count; kernels: their
-        number in one step; operator, module, phase, op_class: of the execution that takes longest, views last;
+        number in one step; operator, module, phase, op_class, shapes: of the execution that takes longest, views last;
         confidence, reason: of the surest execution. All but kernels are object.
     """
     rows = rows[rows["unit"] >= 0]
@@ -43,6 +43,7 @@ def unit_facts(rows: pd.DataFrame) -> pd.DataFrame:
             "module": longest["module"].astype(object),
             "phase": longest["phase"].astype(object),
             "op_class": op_class,
+            "shapes": longest["input_shapes"].astype(object),
             "confidence": surest["confidence"],
             "reason": surest["reason"].astype(object),
         }

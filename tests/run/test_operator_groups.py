@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from profkit.operator_groups import GROUPINGS, UNKNOWN, grouped_operators
+from profkit.operator_groups import GROUPINGS, UNKNOWN, UNKNOWN_SHAPES, grouped_operators
 from profkit.schema import OPERATORS
 from profkit.triage import Inputs, triage
 
@@ -19,12 +19,19 @@ def operators() -> pd.DataFrame:
     return triage(Inputs(ref=VIT / "pytorch", run=VIT / "mindspore_slow")).operators
 
 
+def label(first: object, shapes: object = "no second column") -> str:
+    told = UNKNOWN if pd.isna(first) else str(first)
+    if shapes == "no second column":
+        return told
+    tensors = [UNKNOWN_SHAPES] if pd.isna(shapes) else [f"[{tensor}]" for tensor in str(shapes).split(";")]
+    return " ".join([told, *tensors])
+
+
 @pytest.mark.parametrize("by", GROUPINGS)
 def test_sums_are_those_of_a_loop(operators: pd.DataFrame, by: str) -> None:
     expected: dict[str, list[int]] = {}
     for row in operators.to_dict("records"):
-        value = row[GROUPINGS[by]]
-        sums = expected.setdefault(UNKNOWN if pd.isna(value) else str(value), [0, 0, 0])
+        sums = expected.setdefault(label(*(row[name] for name in GROUPINGS[by])), [0, 0, 0])
         sums[0] += 1
         sums[1] += 0 if pd.isna(row["ref_ns"]) else row["ref_ns"]
         sums[2] += 0 if pd.isna(row["run_ns"]) else row["run_ns"]
@@ -42,6 +49,17 @@ def test_operators_stand_under_their_own_sum(operators: pd.DataFrame) -> None:
     for row in grouped_operators(operators, "class").to_dict("records"):
         head = row["group"] if row["depth"] == 0 else head
         assert row["group"] == head
+
+
+def test_operators_of_equal_shapes_in_different_modules_are_one_sum(operators: pd.DataFrame) -> None:
+    groups = grouped_operators(operators, "shape")
+    sums = groups[groups["depth"] == 0].set_index("group")
+    # The network has four blocks, 17 tokens of 192 channels and layers of 768 in between.
+    label_of_all = "aten::linear [8,17,192] [768,192] [768]"
+    assert sums.loc[label_of_all, "operators"] == 4
+    below = operators.loc[groups.loc[(groups["group"] == label_of_all) & (groups["depth"] == 1), "row"]]
+    assert set(below["module"]) == {f"blocks.{block}.mlp.fc1" for block in range(4)}
+    assert set(below["operator"]) == {"aten::linear"}
 
 
 def test_the_worst_verdict_stands_for_the_sum() -> None:

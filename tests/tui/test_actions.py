@@ -65,10 +65,10 @@ async def last_row(pilot, settle):
 
 async def move_column_left(pilot, settle):
     table = pilot.app.screen.table
-    await pilot.press(*["l"] * 15)
+    await pilot.press(*["l"] * len(table.columns))
     await pilot.press("h", "left")
     assert table.cursor_column == len(table.columns) - 3
-    await pilot.press(*["h"] * 12)
+    await pilot.press(*["h"] * len(table.columns))
     assert table.cursor_column == 0
     assert table.placed[1].column == 1
 
@@ -423,11 +423,11 @@ async def next_drawn(pilot, settle):
 async def show_groups(pilot, settle):
     await pilot.press("1")
     seen = []
-    for _ in range(6):
+    for _ in range(7):
         await pilot.press("u")
         await settle()
         seen.append(pilot.app.screen.view.name)
-    assert seen == ["by-class", "by-operator", "by-module", "by-kernel", "by-phase", "operators"]
+    assert seen == ["by-class", "by-operator", "by-module", "by-kernel", "by-shape", "by-phase", "operators"]
     await pilot.press("u", "tab")
     assert pilot.app.screen.view.name == "findings"
 

@@ -1,4 +1,4 @@
-"""The operators summed by class, operator, module, kernel or phase; a sum opens into its operators."""
+"""The operators summed by class, operator, module, kernel, shapes or phase; a sum opens into its operators."""
 
 from __future__ import annotations
 

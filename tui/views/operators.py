@@ -45,6 +45,7 @@ COLUMNS = (
     text_column("part", "part of the difference", short="part", max_width=24),
     text_column("ref_ops", "ref operators", max_width=40),
     text_column("run_ops", "run operators", max_width=40),
+    text_column("shapes", "input shapes", short="shape", max_width=40),
 )
 
 _DIFFERENT = ("mismatch", "shape", "dtype")
@@ -117,6 +118,7 @@ class _OperatorDetails:
         text = DetailText().heading(row["operator"])
         text.verdict("flag", row["flag"], FLAG)
         text.field("module", row["module"]).field("class", row["op_class"]).field("phase", row["phase"])
+        text.field("input shapes", _text(row["shapes"]) or "a scalar")
         text.heading("Time of a step").field("ref", f"{duration(row['ref_ns'])}  {_text(row['ref_ops'])}")
         text.field("run", f"{duration(row['run_ns'])}  {_text(row['run_ops'])}")
         text.field("ratio", f"{ratio(row['ratio'])}  impact {duration(row['impact_ns'])}")
