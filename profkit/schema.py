@@ -12,10 +12,14 @@ from collections.abc import Mapping
 
 from profkit.frame_spec import Column, FrameSpec
 
-SCHEMA_VERSION = 11
+SCHEMA_VERSION = 12
 """Raised whenever a frame changes; part of every cache key and session file."""
 
 PHASES = ("forward", "backward", "recompute", "optimizer")
+
+QUESTIONS = ("time", "reference", "counters", "parity", "overflow")
+"""What a session may leave unanswered: what a step's time went to, what both runs together tell, what hardware counters
+tell, where tensors differ, where overflow comes from."""
 
 OP_CLASSES = (
     "conv",

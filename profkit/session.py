@@ -64,6 +64,7 @@ class Session:
         memory, memory_curve, communication: Frames of profkit.session_resources; empty if nothing of it was recorded.
         sides: The words by which `alignment` calls the reference and the run.
         not_judged: What could not be answered and why, one sentence each.
+        unanswered: Which of schema.QUESTIONS were not answered at all: their findings were not looked for.
     """
 
     title: str
@@ -85,6 +86,7 @@ class Session:
     issues: pd.DataFrame = field(default_factory=ISSUES.empty)
     sides: tuple[str, str] = ("ref", "run")
     not_judged: tuple[str, ...] = ()
+    unanswered: frozenset[str] = frozenset()
 
     def save(self, directory: Path, *, force: bool = False) -> None:
         """Write the session as a directory, whole or not at all.
@@ -103,6 +105,7 @@ class Session:
             "inputs": dict(self.inputs),
             "sides": list(self.sides),
             "not_judged": list(self.not_judged),
+            "unanswered": sorted(self.unanswered),
         }
         try:
             with directory_in_one_step(directory) as building:
@@ -136,6 +139,7 @@ class Session:
                 inputs={str(role): str(path) for role, path in header["inputs"].items()},
                 sides=(str(reference), str(run)),
                 not_judged=tuple(str(sentence) for sentence in header["not_judged"]),
+                unanswered=frozenset(str(question) for question in header["unanswered"]),
                 findings=_findings_from_records(_read_json(directory / _FINDINGS), directory),
                 **frames,
             )

@@ -15,10 +15,8 @@ from profkit.session import Session
 
 _FINDING_KEYS = ["kind", "module", "op", "occurrence"]
 
-# How the sentences of triage.judge begin that tell that a question was not answered.
-_NO_TIMING = ("time was not compared", "what became slow was")
-_NO_REFERENCE = ("nothing was aligned",)
-_UNANSWERED = {"overflow": ("overflow was",), "parity": ("parity was", *_NO_REFERENCE)}
+# Which of schema.QUESTIONS a session has to have answered to find what is of a kind; of any other kind it is the time.
+_ASKED = {"overflow": {"overflow"}, "parity": {"parity", "reference"}, "memory_bound": {"time", "counters"}}
 
 
 @dataclass(frozen=True)
@@ -123,11 +121,9 @@ def _finding(change: str, before: dict[Any, Any] | None, after: dict[Any, Any] |
 
 def _is_judged(session: Session, finding: dict[Any, Any]) -> bool:
     """Whether the session would have found a finding of this kind."""
-    unanswered = _UNANSWERED.get(finding["kind"])
-    if unanswered is None:
-        # What a run alone shows needs no reference; what is told as a ratio does.
-        unanswered = _NO_TIMING if pd.isna(finding["ratio"]) else (*_NO_TIMING, *_NO_REFERENCE)
-    return not any(sentence.startswith(unanswered) for sentence in session.not_judged)
+    # What a run alone shows needs no reference; what is told as a ratio does.
+    of_time = {"time"} if pd.isna(finding["ratio"]) else {"time", "reference"}
+    return session.unanswered.isdisjoint(_ASKED.get(finding["kind"], of_time))
 
 
 def _modules(before: Session, after: Session) -> Iterator[dict[str, Any]]:

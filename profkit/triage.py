@@ -102,24 +102,29 @@ def judge(
 
     Where `progress` raises CancelledError, the question at hand and those after it are left out as not judged.
     """
-    not_judged: list[str] = []
+    not_judged = _NotJudged()
     counters, counter_issues = _counters(run, not_judged, progress)
     if ref is None:
         why = "no reference run was given" if inputs.ref is None else "stopped while the reference was read"
-        not_judged.append(f"nothing was aligned and nothing compared: {why}")
+        not_judged.add(f"nothing was aligned and nothing compared: {why}", "reference")
     alignment = _unless_stopped(
-        lambda: _alignment(ref, run, hints, not_judged, progress), ALIGNMENT.empty(), "what became slow was", not_judged
+        lambda: _alignment(ref, run, hints, not_judged, progress),
+        ALIGNMENT.empty(),
+        ("what became slow was", "time"),
+        not_judged,
     )
-    not_judged += _unused_hints(hints, ref, run, alignment)
-    not_judged += [note for one in (ref, run) if one is not None for note in _unknown_classes(one)]
-    parity = _unless_stopped(lambda: _parity(ref, run, not_judged, progress), PARITY.empty(), "parity was", not_judged)
+    not_judged.sentences += _unused_hints(hints, ref, run, alignment)
+    not_judged.sentences += [note for one in (ref, run) if one is not None for note in _unknown_classes(one)]
+    parity = _unless_stopped(
+        lambda: _parity(ref, run, not_judged, progress), PARITY.empty(), ("parity was", "parity"), not_judged
+    )
     overflow = _unless_stopped(
-        lambda: _overflow(run, not_judged, progress), OVERFLOW.empty(), "overflow was", not_judged
+        lambda: _overflow(run, not_judged, progress), OVERFLOW.empty(), ("overflow was", "overflow"), not_judged
     )
     units = judged_units(alignment, ref, run) if ref is not None and not alignment.empty else None
     operators = operator_rows(alignment, ref, run, units=units, parity=parity, overflow=overflow)
     difference = bridge(alignment, ref, run, units) if ref is not None and units is not None else NO_BRIDGE
-    not_judged += difference.notes
+    not_judged.sentences += difference.notes
     found = [overflow_findings(overflow), parity_findings(parity)]
     if ref is not None and units is not None and _is_one_network(alignment, not_judged):
         diseases = disease_findings(run, ref, alignment, units, counters)
@@ -152,7 +157,8 @@ def judge(
             [*(issue for _, one in both for issue in (*one.issues, *_class_issues(one))), *counter_issues]
         ),
         sides=side_words(alignment, ref) if not alignment.empty else ("ref", "run"),
-        not_judged=tuple(not_judged),
+        not_judged=tuple(not_judged.sentences),
+        unanswered=frozenset(not_judged.questions),
     )
 
 
@@ -160,13 +166,32 @@ def _breakdown(side: str, run: Run) -> pd.DataFrame:
     return SESSION_BREAKDOWN.build(break_down_steps(run).assign(side=side)[SESSION_BREAKDOWN.names])
 
 
+class _NotJudged:
+    """Collects what could not be answered.
+
+    Attributes:
+        sentences: For a reader, one each.
+        questions: Which of schema.QUESTIONS stay without any answer.
+    """
+
+    def __init__(self) -> None:
+        self.sentences: list[str] = []
+        self.questions: set[str] = set()
+
+    def add(self, sentence: str, question: str) -> None:
+        """Add a question that stays without an answer, and why."""
+        self.sentences.append(sentence)
+        self.questions.add(question)
+
+
 def _unless_stopped(
-    answer: Callable[[], pd.DataFrame], nothing: pd.DataFrame, question: str, not_judged: list[str]
+    answer: Callable[[], pd.DataFrame], nothing: pd.DataFrame, asked: tuple[str, str], not_judged: _NotJudged
 ) -> pd.DataFrame:
+    """Give the answer, or nothing once stopped; `asked` is how a sentence names the question, and the question."""
     try:
         return answer()
     except CancelledError:
-        not_judged.append(f"{question} not judged: it was stopped before")
+        not_judged.add(f"{asked[0]} not judged: it was stopped before", asked[1])
         return nothing
 
 
@@ -181,11 +206,11 @@ def _class_issues(run: Run) -> list[ImportIssue]:
     return [ImportIssue(Severity.INFO, str(run.path), "", note) for note in notes]
 
 
-def _counters(run: Run, not_judged: list[str], progress: Progress) -> tuple[pd.DataFrame, tuple[ImportIssue, ...]]:
+def _counters(run: Run, not_judged: _NotJudged, progress: Progress) -> tuple[pd.DataFrame, tuple[ImportIssue, ...]]:
     try:
         return load_counters(run, progress=progress)
     except (ProfkitError, OSError) as error:
-        not_judged.append(f"memory-bound kernels were not judged: {error}")
+        not_judged.add(f"memory-bound kernels were not judged: {error}", "counters")
         return COUNTERS.empty(), ()
 
 
@@ -205,14 +230,14 @@ def _load_side(
 
 
 def _alignment(
-    ref: Run | None, run: Run, hints: AlignmentHints, not_judged: list[str], progress: Progress
+    ref: Run | None, run: Run, hints: AlignmentHints, not_judged: _NotJudged, progress: Progress
 ) -> pd.DataFrame:
     if ref is None:
         return ALIGNMENT.empty()
     progress("aligning", run.path.name, None)
     without = [str(one.path) for one in (ref, run) if one.ops.empty]
     if without:
-        not_judged.append(f"time was not compared: {' and '.join(without)} holds no operators")
+        not_judged.add(f"time was not compared: {' and '.join(without)} holds no operators", "time")
         return ALIGNMENT.empty()
     return align(ref, run, hints=hints, progress=progress)
 
@@ -224,35 +249,36 @@ def _unused_hints(hints: AlignmentHints, ref: Run | None, run: Run, alignment: p
     return [f"hints [{name}] were not used: no two runs were aligned" for name in unused]
 
 
-def _is_one_network(alignment: pd.DataFrame, not_judged: list[str]) -> bool:
+def _is_one_network(alignment: pd.DataFrame, not_judged: _NotJudged) -> bool:
     shares = shares_of_like_work(alignment)
     if alignment.empty or not shares or min(shares.values()) >= ONE_NETWORK:
         return not alignment.empty
     told = " and ".join(f"{share:.0%} of {side}" for side, share in shares.items())
     doubt = f"only {told} of the operators that define a network have a counterpart of their kind"
     if min(shares.values()) < TWO_NETWORKS:
-        not_judged.append(f"what became slow was not judged: {doubt}; the two runs are not of one network")
+        why = "the two runs are not of one network"
+        not_judged.add(f"what became slow was not judged: {doubt}; {why}", "time")
         return False
-    not_judged.append(f"times are compared with doubt: {doubt}; check that both runs are of one network")
+    not_judged.sentences.append(f"times are compared with doubt: {doubt}; check that both runs are of one network")
     return True
 
 
-def _parity(ref: Run | None, run: Run, not_judged: list[str], progress: Progress) -> pd.DataFrame:
+def _parity(ref: Run | None, run: Run, not_judged: _NotJudged, progress: Progress) -> pd.DataFrame:
     if ref is None:
         return PARITY.empty()
     ours, theirs = _saved_tensors(ref), _saved_tensors(run)
     for one, tensors in ((ref, ours), (run, theirs)):
         if tensors.empty:
-            not_judged.append(f"parity was not judged: {one.path} holds no saved tensors")
+            not_judged.add(f"parity was not judged: {one.path} holds no saved tensors", "parity")
     if ours.empty or theirs.empty:
         return PARITY.empty()
     return compare_tensors(ours, theirs, progress=progress)
 
 
-def _overflow(run: Run, not_judged: list[str], progress: Progress) -> pd.DataFrame:
+def _overflow(run: Run, not_judged: _NotJudged, progress: Progress) -> pd.DataFrame:
     dumped = _dumped_tensors(run)
     if dumped.empty and run.overflow_records.empty:
-        not_judged.append("overflow was not judged: no dump of the run was given")
+        not_judged.add("overflow was not judged: no dump of the run was given", "overflow")
         return OVERFLOW.empty()
     return hunt_run(run, progress, dumped)
 

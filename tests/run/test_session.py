@@ -45,6 +45,7 @@ def session() -> Session:
         overflow=OVERFLOW.build(overflow),
         sides=("pt", "ms"),
         not_judged=("parity was not judged",),
+        unanswered=frozenset({"parity"}),
     )
 
 
@@ -53,11 +54,12 @@ def test_a_saved_session_comes_back_whole(tmp_path: Path) -> None:
     again = Session.load(tmp_path / "s")
     for name in ("findings", "overflow", "alignment", "parity", "operators", "steps", "sources", "issues"):
         pd.testing.assert_frame_equal(getattr(again, name), getattr(session(), name))
-    assert (again.title, again.inputs, again.sides, again.not_judged) == (
+    assert (again.title, again.inputs, again.sides, again.not_judged, again.unanswered) == (
         session().title,
         session().inputs,
         session().sides,
         session().not_judged,
+        session().unanswered,
     )
 
 

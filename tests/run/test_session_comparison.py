@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from profkit.schema import BRIDGE, BRIDGE_ROWS, FINDINGS, OPERATORS, SESSION_CHANGES, SESSION_STEPS
 from profkit.session import Session
 from profkit.session_comparison import compare_sessions
+from profkit.triage import Inputs, triage
 
 
 def findings(*rows: tuple[str, str | None, str, int | None, float | None]) -> pd.DataFrame:
@@ -78,24 +80,43 @@ def test_two_findings_alike_are_told_apart_by_their_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sentence", "kinds"),
+    ("question", "kinds"),
     [
-        ("overflow was not judged: no dump of the run was given", {"overflow"}),
-        ("parity was not judged: b holds no saved tensors", {"parity"}),
-        ("time was not compared: b holds no operators", {"slow", "host_bound"}),
-        ("nothing was aligned and nothing compared: no reference run was given", {"slow", "parity"}),
-        ("Gradients were not dumped.", set()),
+        ("overflow", {"overflow"}),
+        ("parity", {"parity"}),
+        ("time", {"slow", "host_bound", "memory_bound"}),
+        ("reference", {"slow", "parity"}),
+        ("counters", {"memory_bound"}),
     ],
 )
-def test_what_the_later_session_did_not_look_for_is_not_gone(sentence: str, kinds: set[str]) -> None:
+def test_what_one_session_did_not_look_for_is_neither_gone_nor_new(question: str, kinds: set[str]) -> None:
     all_kinds = findings(
         ("slow", "m", "a", 1, 2.0), ("overflow", "m", "b", None, None), ("parity", "m", "c", None, None),
-        ("host_bound", "m", "d", 1, None),
+        ("host_bound", "m", "d", 1, None), ("memory_bound", "m", "e", 1, None),
     )  # fmt: skip
-    rows = changes(Session("a", "", findings=all_kinds), Session("b", "", not_judged=(sentence,)), "finding")
-    assert set(rows.loc[rows["change"] == "not_judged", "item"]) == kinds
-    rows = changes(Session("b", "", not_judged=(sentence,)), Session("a", "", findings=all_kinds), "finding")
-    assert set(rows.loc[rows["change"] == "not_judged", "item"]) == kinds
+    silent = Session("b", "", unanswered=frozenset({question}))
+    for rows, other in (
+        (changes(Session("a", "", findings=all_kinds), silent, "finding"), "gone"),
+        (changes(silent, Session("a", "", findings=all_kinds), "finding"), "new"),
+    ):
+        assert set(rows.loc[rows["change"] == "not_judged", "item"]) == kinds
+        assert set(rows.loc[rows["change"] == other, "item"]) == set(all_kinds["kind"]) - kinds
+
+
+def test_a_sentence_alone_leaves_every_question_answered() -> None:
+    told = Session("b", "", not_judged=("overflow was not judged for the optimizer.",))
+    rows = changes(Session("a", "", findings=findings(("overflow", "m", "b", None, None))), told, "finding")
+    assert rows["change"].tolist() == ["gone"]
+
+
+def test_a_triage_tells_which_questions_it_did_not_answer(samples: Path, tmp_path: Path) -> None:
+    vit = samples / "vit"
+    timed = triage(Inputs(run=vit / "mindspore_slow" / "pynative"))
+    assert timed.unanswered == {"reference", "overflow"}
+    dumped = triage(Inputs(ref=vit / "pytorch" / "outputs", run=vit / "mindspore_nan" / "dump"))
+    assert dumped.unanswered == {"time", "parity"}
+    dumped.save(tmp_path / "session")
+    assert Session.load(tmp_path / "session").unanswered == dumped.unanswered
 
 
 def test_the_parts_add_up_to_the_change_of_the_step_to_the_nanosecond() -> None:

@@ -36,12 +36,14 @@ def test_while_the_reference_is_read_the_run_is_shown_alone():
     assert "stopped while the reference was read" in said
     assert "no reference run was given" not in said
     assert "overflow was not judged" in said
+    assert session.unanswered == {"reference", "overflow"}
 
 
 def test_while_aligning_nothing_is_called_slow():
     session = triage(demo_inputs(clean=False), progress=stop_at("aligning"))
     assert session.alignment.empty
     assert "what became slow was not judged" in " ".join(session.not_judged)
+    assert session.unanswered == {"time", "parity", "overflow"}
     assert set(session.sources["side"]) == {"ref", "run"}
 
 

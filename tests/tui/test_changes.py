@@ -17,7 +17,7 @@ from profkit.tui.app import ProfkitApp
 def later(session):
     """The session after its second finding was fixed, without a dump."""
     findings = session.findings.iloc[2:].reset_index(drop=True)
-    return replace(session, findings=findings, not_judged=("overflow was not judged: no dump of the run was given",))
+    return replace(session, findings=findings, unanswered=frozenset({"overflow"}))
 
 
 async def test_it_shows_what_became_of_each_finding(session, later, settle):
