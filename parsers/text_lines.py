@@ -12,6 +12,10 @@ from typing import TextIO
 
 from profkit.errors import ImportIssue, Severity
 
+LONGEST_LINE = 1 << 24  # Characters.
+OVERLONG = f"longer than {LONGEST_LINE:,} characters: left out"
+_LINE_ENDS = ("\n", "\r")
+
 
 def finished_lines(file: TextIO, path: Path, issues: list[ImportIssue]) -> Iterator[str]:
     """Give the lines of a text file with their ends; notes an empty file, and leaves an unfinished last line out.
@@ -21,14 +25,53 @@ def finished_lines(file: TextIO, path: Path, issues: list[ImportIssue]) -> Itera
         path: Its path, for issues.
         issues: Told what is missing.
     """
-    number = 0
-    for number, line in enumerate(file, start=1):
-        if line.endswith(("\n", "\r")):
+    lines = BoundedLines(file)
+    for line in lines:
+        if lines.ended:
             yield line
         else:
-            note_cut(path, number, issues, "it was left out")
-    if number == 0:
+            note_cut(path, lines.number, issues, "it was left out")
+    issues += [ImportIssue(Severity.DATA_LOSS, str(path), f"line {number}", OVERLONG) for number in lines.overlong]
+    if lines.number == 0:
         issues.append(ImportIssue(Severity.DATA_LOSS, str(path), "", "the file is empty"))
+
+
+class BoundedLines:
+    """Lines of a text file; a file without line ends does not fill the memory, and a NUL is given as U+FFFD.
+
+    A line of more than LONGEST_LINE characters is given as an empty one, so that who takes them can count lines.
+
+    Attributes:
+        number: Number of the line given last, from 1.
+        end: Its last character.
+        overlong: Numbers of the lines that were too long.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self.number = 0
+        self.end = "\n"
+        self.overlong: list[int] = []
+
+    @property
+    def ended(self) -> bool:
+        """Whether the line given last has an end; a carriage return may be half of one."""
+        return self.end in _LINE_ENDS
+
+    def __iter__(self) -> Iterator[str]:
+        while line := self._file.readline(LONGEST_LINE):
+            self.number += 1
+            piece, pieces = line, 1
+            while len(piece) == LONGEST_LINE and not piece.endswith(_LINE_ENDS):
+                if not (rest := self._file.readline(LONGEST_LINE)):
+                    break
+                piece, pieces = rest, pieces + 1
+            self.end = piece[-1]
+            if pieces > 1:
+                self.overlong.append(self.number)
+                line = "\n"
+            # Before Python 3.11 the csv module stops at a NUL.
+            yield line.replace("\0", "\ufffd") if "\0" in line else line
 
 
 def note_cut(path: Path, line: int, issues: list[ImportIssue], consequence: str) -> None:

@@ -15,7 +15,7 @@ from functools import cache
 from importlib.resources import files
 from itertools import islice
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -23,9 +23,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from profkit.errors import ImportIssue, Severity, UnreadableInputError
+from profkit.parsers.csv_records import csv_records
 from profkit.parsers.exact_time import NANOSECONDS, ExactTimes, exact_nanoseconds
 from profkit.parsers.plain_csv import plain_columns
-from profkit.parsers.text_lines import note_cut
+from profkit.parsers.text_lines import OVERLONG, BoundedLines, note_cut
 from profkit.progress import Progress
 
 if sys.version_info >= (3, 11):
@@ -34,8 +35,6 @@ else:
     import tomli as tomllib
 
 _RECORDS_AT_ONCE = 50_000
-# A line is read in pieces of this size: a file without line ends must not fill the memory.
-_LONGEST_LINE = 1 << 22
 _LINES_NAMED = 5
 _SMALL = 2**31
 _NOT_AVAILABLE = "N/A"
@@ -119,7 +118,7 @@ def header_of(path: Path) -> list[str]:
         first = file.readline(1 << 16)
     if b"\0" in first:
         return []
-    return next(csv.reader([first.decode("utf-8-sig", errors="replace")]), [])
+    return next(csv_records([first.decode("utf-8-sig", errors="replace")]), [])
 
 
 def read_table(path: Path, table: str, progress: Progress, repeating: Collection[str] = ()) -> CsvTable:
@@ -208,9 +207,10 @@ def _whole_records(path: Path, issues: list[ImportIssue], progress: Progress) ->
     """Give (line, cells) of each record after the header that has as many cells as the header."""
     misfits: list[int] = []
     swallowing: list[int] = []
+    replaced: list[int] = []
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        lines = _Lines(file, path, progress)
-        reader = csv.reader(lines)
+        lines = BoundedLines(file)
+        reader = csv_records(_decoded_lines(lines, path, replaced, progress))
         width = len(next(reader))
         begins = reader.line_num + 1
         try:
@@ -229,7 +229,8 @@ def _whole_records(path: Path, issues: list[ImportIssue], progress: Progress) ->
     losses = {
         "records with another number of cells than the header were refused": misfits,
         "records with a cell that holds whole records were refused: a quote is missing": swallowing,
-        "bytes that are no text were replaced by U+FFFD": lines.replaced,
+        "bytes that are no text were replaced by U+FFFD": replaced,
+        OVERLONG: lines.overlong,
     }
     issues += [_issue(path, Severity.DATA_LOSS, places, text) for text, places in losses.items() if places]
     if lines.end != "\n":
@@ -247,41 +248,18 @@ def _is_list_of_lines(cell: str) -> bool:
     return all(line.endswith(";") for line in cell.splitlines()[:-1])
 
 
-class _Lines:
-    """Lines of a text file.
-
-    Attributes:
-        end: Last character of the line given last.
-        replaced: Lines with bytes that are no text, from 1.
-    """
-
-    def __init__(self, file: TextIO, path: Path, progress: Progress) -> None:
-        self._file = file
-        self._path = path
-        self._progress = progress
-        self.end = "\n"
-        self.replaced: list[int] = []
-
-    @property
-    def ended(self) -> bool:
-        """Whether the line given last has an end; a carriage return may be half of one."""
-        return self.end in "\r\n"
-
-    def __iter__(self) -> Iterator[str]:
-        size = max(self._path.stat().st_size, 1)
-        number = read = reported = 0
-        while line := self._file.readline(_LONGEST_LINE):
-            number += 1
-            read += len(line)
-            if read - reported > 1 << 24:
-                reported = read
-                self._progress("reading", self._path.name, min(read / size, 1.0))
-            # Before Python 3.11 the csv module stops at a NUL.
-            line = line.replace("\0", "\ufffd")
-            if "\ufffd" in line:
-                self.replaced.append(number)
-            self.end = line[-1]
-            yield line
+def _decoded_lines(lines: BoundedLines, path: Path, replaced: list[int], progress: Progress) -> Iterator[str]:
+    """Give the lines of a file; notes those with bytes that are no text."""
+    size = max(path.stat().st_size, 1)
+    read = reported = 0
+    for line in lines:
+        read += len(line)
+        if read - reported > 1 << 24:
+            reported = read
+            progress("reading", path.name, min(read / size, 1.0))
+        if "\ufffd" in line:
+            replaced.append(lines.number)
+        yield line
 
 
 def _issue(path: Path, severity: Severity, lines: list[int], text: str) -> ImportIssue:

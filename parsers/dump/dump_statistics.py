@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from profkit.errors import ImportIssue, Severity
+from profkit.parsers.csv_records import csv_records
 from profkit.parsers.dump.dump_names import OperatorName, operator_name
 from profkit.parsers.dump.tensor_dtypes import dtype_name, may_be_nonfinite
 from profkit.parsers.text_lines import finished_lines
@@ -75,7 +76,7 @@ def read_statistics(path: Path, issues: list[ImportIssue]) -> Iterator[dict[str,
     unreadable: list[int] = []
     try:
         with path.open(encoding="utf-8", errors="replace", newline="") as file:
-            reader = csv.reader(finished_lines(file, path, issues))
+            reader = csv_records(finished_lines(file, path, issues))
             words = _words_of(next(reader, []))
             for cells in reader:
                 row = _row({**of_file, **dict(zip(words, cells, strict=False))}) if len(cells) >= len(words) else None

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from profkit.errors import ImportIssue, Severity, UnreadableInputError
 from profkit.parsers.base import Descriptor, Parsed, Recognition
+from profkit.parsers.csv_records import csv_records
 from profkit.parsers.exact_time import MILLISECONDS, NANOSECONDS, exact_nanoseconds
 from profkit.parsers.mindspore.cpu_shapes import read_input_shapes
 from profkit.parsers.mindspore.dataset_pipeline import pipeline_files, read_pipeline
@@ -186,8 +187,11 @@ def _types(run: Path, names: pd.Series[Any], issues: list[ImportIssue]) -> pd.Se
     if path is not None:
         with path.open(encoding="utf-8", errors="replace", newline="") as file:
             try:
-                for row in csv.DictReader(finished_lines(file, path, issues)):
-                    recorded[row.get("full_op_name") or ""] = row.get("op_type") or ""
+                records = csv_records(finished_lines(file, path, issues))
+                header = next(records, [])
+                for cells in records:
+                    row = dict(zip(header, cells, strict=False))
+                    recorded[row.get("full_op_name", "")] = row.get("op_type", "")
             except csv.Error as error:
                 issues.append(ImportIssue(Severity.DATA_LOSS, str(path), "", f"not read to its end: {error}"))
     types = {name: recorded.get(name) or _NUMBER.sub("", name.rsplit("/", 1)[-1]) for name in names.cat.categories}

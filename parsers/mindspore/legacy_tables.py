@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from profkit.errors import ImportIssue, Severity, UnreadableInputError
+from profkit.parsers.csv_records import csv_records
 from profkit.parsers.exact_time import ExactTimes, exact_nanoseconds
 from profkit.parsers.mindspore.legacy_files import legacy_facts
+from profkit.parsers.text_lines import OVERLONG, BoundedLines
 
-# Cells hold whole JSON documents; the csv module stops at 128 KiB unless told otherwise.
-_LONGEST_CELL = 1 << 24
-_LONGEST_LINE = 1 << 25
 _LONGEST_HEADER = 1 << 20
 _LINES_NAMED = 5
 _UNIT = re.compile(r"^(?P<name>.*?)\s*\((?P<unit>[a-z]+)\)$")
@@ -98,7 +96,7 @@ def header_of(path: Path, longest: int = 1 << 16) -> list[str]:
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         first = file.readline(longest)
     try:
-        return [] if "\0" in first else next(_reader([first]), [])
+        return [] if "\0" in first else next(csv_records([first], blanks_follow_commas=True), [])
     except csv.Error:
         return []
 
@@ -120,8 +118,8 @@ def read_table(path: Path, table: str, issues: list[ImportIssue]) -> LegacyTable
     lines: list[int] = []
     misfits: list[int] = []
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        source = _Lines(file)
-        reader = _reader(source)
+        source = BoundedLines(file)
+        reader = csv_records(source, blanks_follow_commas=True)
         try:
             next(reader)
             for cells in reader:
@@ -133,6 +131,8 @@ def read_table(path: Path, table: str, issues: list[ImportIssue]) -> LegacyTable
         except csv.Error as error:
             where = f"line {reader.line_num}"
             issues.append(ImportIssue(Severity.DATA_LOSS, str(path), where, f"not read from here on: {error}"))
+    if source.overlong:
+        issues.append(_issue(path, Severity.DATA_LOSS, source.overlong, OVERLONG))
     if misfits:
         text = "records with another number of cells than the header were refused"
         issues.append(_issue(path, Severity.DATA_LOSS, misfits, text))
@@ -142,25 +142,6 @@ def read_table(path: Path, table: str, issues: list[ImportIssue]) -> LegacyTable
         issues.append(ImportIssue(Severity.DATA_LOSS, str(path), f"line {lines[-1]}", text))
     names = [_split_unit(cell.strip())[0] for cell in header]
     return LegacyTable(path, names, records, np.array(lines, dtype=np.int64), *known)
-
-
-def _reader(lines: Iterable[str]) -> Any:
-    csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))
-    return csv.reader(lines, skipinitialspace=True)
-
-
-class _Lines:
-    """The lines of a file for the csv module; `ended` tells whether the last one had an end."""
-
-    def __init__(self, file: Any) -> None:
-        self._file = file
-        self.ended = True
-
-    def __iter__(self) -> Iterator[str]:
-        while line := self._file.readline(_LONGEST_LINE):
-            self.ended = line.endswith(("\n", "\r"))
-            # Before Python 3.11 the csv module stops at a NUL.
-            yield line.replace("\0", "\ufffd") if "\0" in line else line
 
 
 def _issue(path: Path, severity: Severity, lines: list[int], text: str) -> ImportIssue:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -199,13 +200,33 @@ def test_a_file_without_its_header_is_refused(content: str | bytes, tmp_path: Pa
 
 
 @pytest.mark.timeout(60)
-@pytest.mark.parametrize("end", ["\n", ""], ids=["in a line", "without a line end"])
-def test_a_cell_of_ten_megabytes_is_bounded(end: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("limit", [100, 1 << 17, 1 << 30])
+def test_a_cell_of_ten_megabytes_is_read_whatever_limit_another_library_set(limit: int, tmp_path: Path) -> None:
     lines = healthy()
     lines[3] = kernel(2, name="x" * 10_000_000)
-    rows, issues = read(tmp_path, "\n".join(lines[:4]) + end + "\n".join(lines[4:]) + "\n")
-    assert names(rows)[:2] == WHOLE[:2]
-    assert any("line 4" in issue.where for issue in issues) or len(rows) == LINES
+    found = csv.field_size_limit(limit)
+    try:
+        rows, issues = read(tmp_path, [*lines, "stray"])
+    finally:
+        csv.field_size_limit(found)
+    assert names(rows) == [*WHOLE[:2], "x" * 10_000_000, WHOLE[3]]
+    assert [issue.where for issue in issues] == ["line 6"]
+
+
+@pytest.mark.timeout(60)
+def test_a_line_that_is_too_long_is_left_out_and_the_others_keep_their_numbers(tmp_path: Path) -> None:
+    lines = healthy()
+    lines[2] = kernel(1, name="x" * 40_000_000)
+    rows, issues = read(tmp_path, [*lines, "stray"])
+    assert names(rows) == [WHOLE[0], *WHOLE[2:]]
+    assert sorted(issue.where for issue in issues) == ["line 3", "line 6"]
+
+
+@pytest.mark.timeout(60)
+def test_a_table_that_ends_in_a_line_that_is_too_long_is_told(tmp_path: Path) -> None:
+    rows, issues = read(tmp_path, "\n".join(healthy()) + "x" * 40_000_000)
+    assert names(rows) == WHOLE[:-1]
+    assert any(issue.where == "line 5" and "characters" in issue.text for issue in issues)
 
 
 def test_steps_bear_the_same_damage(tmp_path: Path) -> None:
