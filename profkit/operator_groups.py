@@ -20,12 +20,14 @@ GROUPINGS: Mapping[str, tuple[str, ...]] = {
 }
 """What operators are grouped by, and the columns of schema.OPERATORS that tell it."""
 
+_COSTLIEST = ["impact_ns", "run_ns", "ref_ns"]
+
 UNKNOWN = "(not known)"
 UNKNOWN_SHAPES = "(shapes not known)"
 
 
 def grouped_operators(operators: pd.DataFrame, by: str) -> pd.DataFrame:
-    """Sum operators, the largest loss of time first, and list those of each sum after it.
+    """Sum operators, the largest loss of time first or else the costliest, and list those of each sum after it.
 
     Args:
         operators: Frame of schema.OPERATORS.
@@ -50,7 +52,7 @@ def grouped_operators(operators: pd.DataFrame, by: str) -> pd.DataFrame:
             "overflow": severity(operators["overflow"], OVERFLOW_FROM_WORST),
         }
     ).astype({"ref_ns": "Int64", "run_ns": "Int64", "impact_ns": "Int64"})
-    rows = rows.sort_values("impact_ns", ascending=False, kind="stable", na_position="last")
+    rows = rows.sort_values(_COSTLIEST, ascending=False, na_position="last")
     sums = _sums(rows).assign(depth=0)
     sums["place"] = np.arange(len(sums))
     rows = rows.merge(sums[["group", "place"]], on="group").assign(depth=1, operators=1)
@@ -88,4 +90,4 @@ def _sums(rows: pd.DataFrame) -> pd.DataFrame:
             **{name: grouped[name].min() for name in ("parity", "overflow")},
         }
     ).reset_index()
-    return sums.sort_values("impact_ns", ascending=False, kind="stable", na_position="last", ignore_index=True)
+    return sums.sort_values(_COSTLIEST, ascending=False, na_position="last", ignore_index=True)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from profkit.frame_spec import Column, FrameSpec
 
-SCHEMA_VERSION = 12
+SCHEMA_VERSION = 13
 """Raised whenever a frame changes; part of every cache key and session file."""
 
 PHASES = ("forward", "backward", "recompute", "optimizer")
@@ -436,7 +436,12 @@ ALIGNMENT = FrameSpec(
         Column("confidence", "float64", "0 to 1; NaN for unmatched", nullable=True),
         Column("reason", "category", "Why these belong together, or why the row is unmatched"),
         Column("row", "int64", "Row of the execution in its run's ops frame"),
-        Column("unit", "int64", "Number of the work, equal for the groups of it in all steps; -1 unmatched"),
+        Column(
+            "unit",
+            "int64",
+            "Number of the work, equal for the groups of it in all steps; -1 unmatched. Where nothing was aligned, of "
+            "the operators of one name, class, module and phase",
+        ),
         Column("lane", "category", "Stream of a device row, thread of a host row, as recorded", nullable=True),
         _CLASS_SOURCE,
         Column("input_shapes", "category", "As ops.input_shapes", nullable=True),

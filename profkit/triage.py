@@ -22,6 +22,7 @@ from profkit.correlate import (
     operator_rows,
     shares_of_like_work,
     slow_findings,
+    unaligned,
 )
 from profkit.correlate.hint_notes import hint_notes
 from profkit.correlate.identity import identify
@@ -122,7 +123,8 @@ def judge(
         lambda: _overflow(run, not_judged, progress), OVERFLOW.empty(), ("overflow was", "overflow"), not_judged
     )
     units = judged_units(alignment, ref, run) if ref is not None and not alignment.empty else None
-    operators = operator_rows(alignment, ref, run, units=units, parity=parity, overflow=overflow)
+    executions = _unaligned(ref, run) if alignment.empty else alignment
+    operators = operator_rows(executions, ref, run, units=units, parity=parity, overflow=overflow)
     difference = bridge(alignment, ref, run, units) if ref is not None and units is not None else NO_BRIDGE
     not_judged.sentences += difference.notes
     found = [overflow_findings(overflow), parity_findings(parity)]
@@ -139,7 +141,7 @@ def judge(
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         inputs=inputs.by_role(),
         operators=operators,
-        alignment=alignment,
+        alignment=executions,
         bridge=difference.parts,
         bridge_rows=difference.rows,
         parity=parity,
@@ -160,6 +162,17 @@ def judge(
         not_judged=tuple(not_judged.sentences),
         unanswered=frozenset(not_judged.questions),
     )
+
+
+def _unaligned(ref: Run | None, run: Run) -> pd.DataFrame:
+    """Give the executions of whichever sides recorded any: what there is to see without an alignment."""
+    parts: list[pd.DataFrame] = []
+    for side, one in (("ref", ref), ("run", run)):
+        if one is not None and not one.ops.empty:
+            why = "nothing was aligned: there is no reference" if ref is None else "nothing was aligned"
+            first_unit = 1 + int(parts[-1]["unit"].max()) if parts else 0
+            parts.append(unaligned(one, side, why, first_unit=first_unit))
+    return concatenate(ALIGNMENT, parts)
 
 
 def _breakdown(side: str, run: Run) -> pd.DataFrame:

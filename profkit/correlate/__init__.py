@@ -1,6 +1,6 @@
 """Which operators of two runs do the same work, and which of them became slow."""
 
-from profkit.correlate.alignment import align
+from profkit.correlate.alignment import align, unaligned
 from profkit.correlate.explanation import explain
 from profkit.correlate.likeness import ONE_NETWORK, TWO_NETWORKS, shares_of_like_work
 from profkit.correlate.operator_rows import operator_rows
@@ -16,4 +16,5 @@ __all__ = [
     "operator_rows",
     "shares_of_like_work",
     "slow_findings",
+    "unaligned",
 ]

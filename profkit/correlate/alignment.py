@@ -16,6 +16,7 @@ from profkit.correlate.hinted_alignment import HintedAligner
 from profkit.correlate.module_names import attribute_paths, with_attribute_paths
 from profkit.correlate.placement import CONFIDENCE, NOT_PAIRED, Placement, Rows
 from profkit.correlate.same_framework import SequenceAligner
+from profkit.correlate.unit_facts import short_names
 from profkit.parsers.alignment_hints import NO_HINTS, AlignmentHints
 from profkit.progress import Progress, silent
 from profkit.run import Run
@@ -66,6 +67,24 @@ def align(ref: Run, run: Run, *, hints: AlignmentHints = NO_HINTS, progress: Pro
         hinted = HintedRows(hints, (sides[0].ops, sides[1].ops), left_is_ref=sides[0].ops is ref.ops, names=names)
         alignment = _aligned(sides, HintedAligner(aligner, hinted), progress, hinted)
     return with_attribute_paths(alignment, names)
+
+
+def unaligned(run: Run, side: str, reason: str, *, first_unit: int = 0) -> pd.DataFrame:
+    """Give the executions of one run by themselves, where there is nothing they could be aligned with.
+
+    Args:
+        run: The run.
+        side: Whose executions they are: ref or run.
+        reason: Why nothing was aligned.
+        first_unit: Number of the first unit.
+
+    Returns:
+        Frame of schema.ALIGNMENT: no row has a group, and operators of one name, class, module and phase share a unit.
+    """
+    rows = _frame(_Side(side, run.ops, _level(run.ops)), _with_unpaired(_Side(side, run.ops, _level(run.ops)), []))
+    keys = [short_names(rows["name"]), *(rows[name].astype(object) for name in ("op_class", "module", "phase"))]
+    unit = rows.groupby(keys, dropna=False, sort=False).ngroup() + first_unit
+    return ALIGNMENT.build(rows.assign(reason=reason, unit=unit)[ALIGNMENT.names])
 
 
 def _aligned(

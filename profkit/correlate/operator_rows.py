@@ -38,11 +38,13 @@ def operator_rows(
 
     Returns:
         Frame of schema.OPERATORS, in order of the units, then what has no counterpart. Times are kernel times, medians
-        over the steps both runs recorded.
+        over the steps both runs recorded; without units over all steps of a side, or over the whole recording if it has
+        none, and no row is flagged.
     """
-    parts = []
     if ref is not None and units is not None:
         parts = [_matched(units), *_unmatched(alignment, ref, run)]
+    else:
+        parts = [_unaligned(alignment, "ref"), _unaligned(alignment, "run")]
     filled = [part for part in parts if len(part)]
     if not filled:
         return OPERATORS.empty()
@@ -98,22 +100,32 @@ def _unmatched(alignment: pd.DataFrame, ref: Run, run: Run) -> list[pd.DataFrame
     return parts
 
 
+def _unaligned(alignment: pd.DataFrame, side: str) -> pd.DataFrame:
+    rows = alignment[(alignment["side"] == side)]
+    in_steps = rows[rows["step"] >= 0]
+    return _of_one_side(in_steps if len(in_steps) else rows, side).assign(impact_ns=None, flag=None)
+
+
 def _of_one_side(rows: pd.DataFrame, side: str) -> pd.DataFrame:
     """Give executions of one side (ref or run), equal operators of one module and phase as one row.
 
-    Its time is the median over steps of their sum within a step.
+    Its time is the median over steps of their sum within a step; how many these are is told of one step.
     """
     keys = pd.DataFrame({key: rows[key].astype(object) for key in ("module", "phase", "op_class", "reason")})
     keys.insert(0, "operator", short_names(rows["name"]))
     number = keys.groupby(list(keys), dropna=False, sort=False).ngroup()
-    in_step = rows["dur_ns"].groupby([number, rows["rank"], rows["step"]], sort=False).sum()
+    by_step = rows["dur_ns"].groupby([number, rows["rank"], rows["step"]], sort=False)
     longest = rows["input_shapes"].astype(object).loc[rows["dur_ns"].sort_values(ascending=False, kind="stable").index]
     facts = keys.loc[~number.duplicated()].set_index(number[~number.duplicated()])
-    times = in_step.groupby(level=0).median().round().astype("int64")
+    times = by_step.sum().groupby(level=0).median().round().astype("int64")
+    executions = by_step.size().groupby(level=0).first().reindex(facts.index)
+    names = [
+        name if count == 1 else f"{name} x{count}" for name, count in zip(facts["operator"], executions, strict=True)
+    ]
     other = "run" if side == "ref" else "ref"
     return facts.assign(
-        **{f"{side}_ops": facts["operator"], f"{other}_ops": None, f"{side}_ns": times, f"{other}_ns": None},
-        unit=-1,
+        **{f"{side}_ops": names, f"{other}_ops": None, f"{side}_ns": times, f"{other}_ns": None},
+        unit=rows["unit"].groupby(number).first(),
         ratio=np.nan,
         shapes=longest.groupby(number).first(),
         confidence=np.nan,

@@ -30,7 +30,8 @@ def test_before_the_run_is_read_nothing_is_known():
 def test_while_the_reference_is_read_the_run_is_shown_alone():
     session = triage(demo_inputs(clean=False), progress=stop_at("reading", "trace.json.gz"))
     assert set(session.sources["side"]) == {"run"}
-    assert session.alignment.empty
+    assert (session.alignment["group"] == -1).all()
+    assert session.operators["flag"].isna().all()
     assert session.parity.empty
     said = " ".join(session.not_judged)
     assert "stopped while the reference was read" in said
@@ -41,7 +42,8 @@ def test_while_the_reference_is_read_the_run_is_shown_alone():
 
 def test_while_aligning_nothing_is_called_slow():
     session = triage(demo_inputs(clean=False), progress=stop_at("aligning"))
-    assert session.alignment.empty
+    assert (session.alignment["group"] == -1).all()
+    assert session.operators["flag"].isna().all()
     assert "what became slow was not judged" in " ".join(session.not_judged)
     assert session.unanswered == {"time", "parity", "overflow"}
     assert set(session.sources["side"]) == {"ref", "run"}

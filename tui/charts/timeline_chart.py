@@ -1,4 +1,7 @@
-"""The lanes of both sides over one pair of steps, on one scale, so that what takes longer is longer."""
+"""The lanes of both sides over one pair of steps, on one scale, so that what takes longer is longer.
+
+A step that belongs to no pair is drawn by itself.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from rich.segment import Segment
 from textual import events
 from textual.strip import Strip
 
+from profkit.correlate.unit_facts import short_names
 from profkit.report.quantities import duration
 from profkit.safe_text import printable
 from profkit.tui.charts.cell_painting import NOTHING, Numbers, painted
@@ -53,9 +57,9 @@ class TimelineChart(Chart):
         self.starts = timeline["offset_ns"].to_numpy(dtype=np.int64)
         self._ends = self.starts + timeline["dur_ns"].to_numpy(dtype=np.int64)
         self._flagged = flagged
-        self._names = timeline["name"]
-        self._lanes_of_pair = _lanes_by_pair(timeline)
-        self._pair_of_row = timeline["pair"].to_numpy(dtype=np.int64)
+        self._names = short_names(timeline["name"])
+        self._pair_of_row = _drawn_together(timeline)
+        self._lanes_of_pair = _lanes_by_pair(timeline, self._pair_of_row)
         self._lane_of_row = _lane_numbers(self._lanes_of_pair, len(timeline))
         most = max(map(len, self._lanes_of_pair.values()), default=0)
         self.styles.height = min(most, _MOST_LANES) + _AXIS_LINES
@@ -220,15 +224,22 @@ class TimelineChart(Chart):
             self.post_message(self.RowChosen(int(rows[shown[cell]])))
 
 
-def _lanes_by_pair(timeline: pd.DataFrame) -> dict[int, list[_Lane]]:
+def _drawn_together(timeline: pd.DataFrame) -> Numbers:
+    """Number what is drawn together: the pairs of steps as they are, after them every step outside of them."""
+    pair = timeline["pair"].to_numpy(dtype=np.int64)
+    alone = timeline[["side", "rank", "step"]].astype({"side": object}).groupby(["side", "rank", "step"]).ngroup()
+    return np.asarray(np.where(pair >= 0, pair, pair.max(initial=-1) + 1 + alone.to_numpy()), dtype=np.int64)
+
+
+def _lanes_by_pair(timeline: pd.DataFrame, pair_of_row: Numbers) -> dict[int, list[_Lane]]:
     lanes: dict[int, list[_Lane]] = {}
-    keys = timeline[["pair", "side", "rank", "lane"]].astype({"side": object, "lane": object})
+    keys = timeline[["side", "rank", "lane"]].astype({"side": object, "lane": object}).assign(pair=pair_of_row)
     several_ranks = timeline["rank"].nunique() > 1
     for key, group in keys.groupby(["pair", "side", "rank", "lane"], dropna=False, sort=True):
         pair, side, rank, lane = key
         parts = [str(side), *([f"rank {rank}"] if several_ranks else []), *([] if pd.isna(lane) else [str(lane)])]
         lanes.setdefault(int(pair), []).append(_Lane(printable(" ".join(parts)), group.index.to_numpy(dtype=np.int64)))
-    return {pair: lanes[pair] for pair in sorted(lanes, key=lambda pair: (pair < 0, pair))}
+    return {pair: lanes[pair] for pair in sorted(lanes)}
 
 
 def _lane_numbers(lanes_of_pair: dict[int, list[_Lane]], rows: int) -> npt.NDArray[np.int64]:

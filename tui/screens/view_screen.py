@@ -135,6 +135,9 @@ class ViewScreen(RowActions):
             shown = [column for column in self.view.columns[1:] if column.name in kept.columns]
             self.table.show_columns([self.view.columns[0], *shown])
         sort = Sort(columns[kept.sort], kept.descending) if kept.sort in columns else None
+        if kept.sort is not None and sort is None:
+            # It was sorted by a column that says nothing this time.
+            sort = self.view.sort
         filter_input = self.query_one("#filter", Input)
         with filter_input.prevent(Input.Changed):
             filter_input.value = kept.filter

@@ -16,9 +16,9 @@ from profkit.tui.links import Link, Rows
 from profkit.tui.row_filter import FilterWord
 from profkit.tui.verdicts import OVERFLOW, PARITY
 from profkit.tui.view import View, place_of_operator
+from profkit.tui.views.one_sided import IMPACT, REF_TIME, RUN_TIME, known_columns
 from profkit.tui.widgets.table_column import (
     count_column,
-    duration_column,
     number_column,
     ratio_column,
     text_column,
@@ -28,9 +28,9 @@ from profkit.tui.widgets.table_column import (
 COLUMNS = (
     text_column("name", "module", short="name", max_width=40),
     ratio_column("ratio", "ratio"),
-    duration_column("impact_ns", "impact", short="impact"),
-    duration_column("ref_ns", "ref", short="ref"),
-    duration_column("run_ns", "run", short="run"),
+    IMPACT,
+    REF_TIME,
+    RUN_TIME,
     count_column("slow", "slow"),
     verdict_column("parity", "worst parity", PARITY),
     verdict_column("overflow", "worst overflow", OVERFLOW),
@@ -55,7 +55,7 @@ def modules_view(session: Session) -> View:
         name="modules",
         title="Modules",
         frame=frame,
-        columns=COLUMNS,
+        columns=known_columns(COLUMNS, session.operators),
         flagged=_WORDS["slow"](frame) | _WORDS["mismatch"](frame) | _WORDS["nan"](frame),
         link=link,
         describe=lambda row: _describe(tree.iloc[row]),
@@ -77,7 +77,7 @@ def _link(operators: pd.DataFrame, tree: pd.DataFrame) -> Link:
     """Link a module to the costliest operator of it and below, and an operator to its module."""
     row_of = {path: row for row, path in enumerate(tree["module"])}
     first = np.full(len(tree), -1, dtype=np.int64)
-    known = operators.loc[operators["module"].notna()].sort_values("impact_ns", ascending=False, kind="stable")
+    known = operators.loc[operators["module"].notna()].sort_values(["impact_ns", "run_ns"], ascending=False)
     for operator, module in zip(known.index, known["module"], strict=True):
         path = str(module)
         while first[row_of[path]] < 0:

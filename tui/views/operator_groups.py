@@ -17,9 +17,9 @@ from profkit.tui.links import Link, Rows
 from profkit.tui.row_filter import FilterWord
 from profkit.tui.verdicts import OVERFLOW, PARITY
 from profkit.tui.view import View, place_of_operator
+from profkit.tui.views.one_sided import IMPACT, REF_TIME, RUN_TIME, known_columns
 from profkit.tui.widgets.table_column import (
     count_column,
-    duration_column,
     number_column,
     ratio_column,
     text_column,
@@ -29,9 +29,9 @@ from profkit.tui.widgets.table_column import (
 _FIGURES = (
     count_column("operators", "operators"),
     ratio_column("ratio", "ratio"),
-    duration_column("impact_ns", "impact", short="impact"),
-    duration_column("ref_ns", "ref", short="ref"),
-    duration_column("run_ns", "run", short="run"),
+    IMPACT,
+    REF_TIME,
+    RUN_TIME,
     count_column("flagged", "flagged"),
     verdict_column("parity", "worst parity", PARITY, short="parity"),
     verdict_column("overflow", "worst overflow", OVERFLOW, short="overflow"),
@@ -60,11 +60,12 @@ def _group_view(session: Session, by: str, names: npt.NDArray[np.object_]) -> Vi
     labels = np.where(depth == 0, groups["group"].to_numpy(dtype=object), names[groups["row"].to_numpy(dtype=np.int64)])
     frame = groups.assign(label=pd.array(labels, dtype="string"))
     link = _link(frame, len(session.operators))
+    label = text_column("label", by, short="name", max_width=44, keep_tail=by == "module")
     return View(
         name=f"by-{by}",
         title=f"By {by}",
         frame=frame,
-        columns=(text_column("label", by, short="name", max_width=44, keep_tail=by == "module"), *_FIGURES),
+        columns=known_columns((label, *_FIGURES), session.operators),
         flagged=_WORDS["flagged"](frame) & (depth == 0),
         link=link,
         describe=lambda row: _describe(frame.iloc[row]),

@@ -16,27 +16,24 @@ from profkit.tui.code_place import CodePlace
 from profkit.tui.detail_text import DetailText
 from profkit.tui.links import Link, link_by_module, link_findings, link_to_itself
 from profkit.tui.row_filter import FilterWord, Mask
-from profkit.tui.row_order import Sort
 from profkit.tui.verdicts import FLAG, OVERFLOW, PARITY
 from profkit.tui.view import View
+from profkit.tui.views.one_sided import IMPACT, REF_TIME, RUN_TIME, costliest_first, known_columns
 from profkit.tui.widgets.table_column import (
-    duration_column,
     number_column,
     ratio_column,
     text_column,
     verdict_column,
 )
 
-_IMPACT = duration_column("impact_ns", "impact", short="impact")
-
 COLUMNS = (
     text_column("operator", "operator", short="op", max_width=19),
     text_column("module", "module", max_width=20, keep_tail=True),
     verdict_column("flag", "flag", FLAG),
     ratio_column("ratio", "ratio"),
-    _IMPACT,
-    duration_column("ref_ns", "ref", short="ref"),
-    duration_column("run_ns", "run", short="run"),
+    IMPACT,
+    REF_TIME,
+    RUN_TIME,
     verdict_column("parity", "parity", PARITY),
     verdict_column("overflow", "overflow", OVERFLOW),
     number_column("max_abs", "max abs"),
@@ -61,7 +58,7 @@ def operators_view(session: Session) -> View:
         name="operators",
         title="Operators",
         frame=operators,
-        columns=COLUMNS,
+        columns=known_columns(COLUMNS, operators),
         flagged=flagged_operators(operators),
         link=link_to_itself(operators),
         describe=details.describe,
@@ -69,7 +66,7 @@ def operators_view(session: Session) -> View:
         when_empty="No operators: no timing was given, or none could be read (see 5 and 6).",
         words=FILTER_WORDS,
         code=details.code,
-        sort=Sort(_IMPACT, descending=True),
+        sort=costliest_first(operators),
         note=_step_times(session.steps),
     )
 

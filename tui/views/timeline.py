@@ -52,7 +52,7 @@ def timeline_view(session: Session) -> View:
         link=link,
         describe=lambda row: _describe(frame.iloc[row]),
         leads_to=lambda row: place_of_operator(link, row),
-        when_empty="No executions: no timing was given, or none could be aligned (see 5).",
+        when_empty="No executions: no timing was given, or none could be read (see 5 and 6).",
         words=_WORDS,
         chart=lambda: TimelineChart(frame, flagged),
     )

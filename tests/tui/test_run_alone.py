@@ -1,0 +1,59 @@
+"""One run without a reference fills its views, without columns that could say nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from profkit.session import Session
+from profkit.triage import Inputs, triage
+
+
+@pytest.fixture(scope="module")
+def alone(samples) -> Session:
+    return triage(Inputs(run=samples / "vit" / "pytorch"))
+
+
+def titles(pilot) -> list[str]:
+    return [column.title for column in pilot.app.screen.table.columns]
+
+
+async def test_its_operators_are_shown_the_costliest_first(alone, run_app, settle):
+    async with run_app(alone) as pilot:
+        table = pilot.app.screen.table
+        times = alone.operators["run_ns"].iloc[table.order].tolist()
+        assert times == sorted(times, reverse=True)
+        assert len(times) == len(alone.operators) > 0
+        assert not {"ratio", "impact", "ref", "flag", "ref operators"} & set(titles(pilot))
+        await pilot.press("7")
+        await settle(pilot)
+        assert "run" in titles(pilot)
+        assert not {"ratio", "impact", "ref", "slow"} & set(titles(pilot))
+        await pilot.press("1", "u")
+        await settle(pilot)
+        frame = pilot.app.screen.view.frame
+        sums = frame.loc[frame["depth"] == 0, "run_ns"].tolist()
+        assert sums == sorted(sums, reverse=True)
+
+
+async def test_each_of_its_steps_is_drawn_by_itself(alone, run_app, settle):
+    async with run_app(alone, view="timeline") as pilot:
+        screen = pilot.app.screen
+        frame, chart = screen.view.frame, screen.chart
+        assert len(frame) == len(alone.alignment)
+        for row in (0, len(frame) - 1):
+            screen.show_row(row)
+            await settle(pilot)
+            drawn = frame.iloc[[row for lane in chart.lanes for row in lane.rows]]
+            assert set(drawn["step"]) == {frame["step"].iloc[row]}
+        assert frame["step"].nunique() == 3
+
+
+async def test_a_row_leads_from_the_operator_to_its_slice(alone, run_app, settle):
+    async with run_app(alone) as pilot:
+        await pilot.press("j")
+        await settle(pilot)
+        operator = alone.operators.iloc[pilot.app.screen.table.row]
+        await pilot.press("8")
+        await settle(pilot)
+        slice_ = pilot.app.screen.view.frame.iloc[pilot.app.screen.table.row]
+        assert slice_["unit"] == operator["unit"]
