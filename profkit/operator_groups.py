@@ -22,6 +22,9 @@ GROUPINGS: Mapping[str, tuple[str, ...]] = {
 
 _COSTLIEST = ["impact_ns", "run_ns", "ref_ns"]
 
+ONLY_REF = "ref only"
+ONLY_RUN = "run only"
+
 UNKNOWN = "(not known)"
 UNKNOWN_SHAPES = "(shapes not known)"
 
@@ -39,9 +42,29 @@ def grouped_operators(operators: pd.DataFrame, by: str) -> pd.DataFrame:
         operators (int64: how many), ref_ns, run_ns, impact_ns (Int64, ns a step; NA where no operator of the sum has
         it), ratio (float64), flagged (int64), max_abs (float64: the largest), parity and overflow (object: the worst).
     """
+    return _grouped(operators, _group_of_each(operators, by))
+
+
+def unmatched_operators(operators: pd.DataFrame) -> pd.DataFrame:
+    """Sum what only one side has, by side and by why it has no counterpart, what takes longest first.
+
+    Args:
+        operators: Frame of schema.OPERATORS. Where nothing was aligned, none of them is unmatched.
+
+    Returns:
+        As grouped_operators; impact_ns is the time of the one side.
+    """
+    alone = operators[operators["unit"] < 0]
+    alone = alone.assign(impact_ns=alone["run_ns"].fillna(alone["ref_ns"]))
+    side = alone["run_ns"].isna().map({True: ONLY_REF, False: ONLY_RUN})
+    groups = _grouped(alone.reset_index(drop=True), (side + ": " + alone["reason"]).reset_index(drop=True))
+    return groups.assign(row=alone.index.to_numpy(dtype=np.int64)[groups["row"]])
+
+
+def _grouped(operators: pd.DataFrame, group: pd.Series[str]) -> pd.DataFrame:
     rows = pd.DataFrame(
         {
-            "group": _group_of_each(operators, by),
+            "group": group.astype(object),
             "row": np.arange(len(operators), dtype=np.int64),
             "ref_ns": operators["ref_ns"].to_numpy(),
             "run_ns": operators["run_ns"].to_numpy(),

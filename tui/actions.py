@@ -143,6 +143,7 @@ ACTIONS: tuple[Action, ...] = (
         "Show the operators summed by class, name, module, kernel, shapes and phase in turn, then one by one again.",
         "view",
     ),
+    Action("unmatched", "app.show_view('unmatched')", "U", "Show the operators that only one side has.", "view"),
     Action("memory", "app.show_view('memory')", "9", "Show how much memory each component held, and when.", "view"),
     Action("communication", "app.show_view('communication')", "x", "Show collectives and transfers.", "view"),
     Action("changes", "app.show_view('changes')", "C", "Show what changed since the session before.", "view"),

@@ -10,6 +10,7 @@ from textual import on
 from textual.binding import Binding
 
 from profkit.errors import ProfkitError
+from profkit.operator_groups import GROUPINGS
 from profkit.report.quantities import count
 from profkit.safe_text import printable
 from profkit.session import Session
@@ -218,7 +219,7 @@ class ProfkitApp(OpeningApp):
 
     async def action_group(self) -> None:
         """Show the operators summed by the next thing they have in common, in the end one by one again."""
-        names = ["operators", *(name for name, screen in self._screens.items() if screen.view.part_of == "operators")]
+        names = ["operators", *(f"by-{by}" for by in GROUPINGS)]
         current = self._current_view()
         await self.action_show_view(names[(names.index(current) + 1) % len(names) if current in names else 1])
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from profkit.operator_groups import GROUPINGS, UNKNOWN, UNKNOWN_SHAPES, grouped_operators
+from profkit.operator_groups import GROUPINGS, UNKNOWN, UNKNOWN_SHAPES, grouped_operators, unmatched_operators
 from profkit.schema import OPERATORS
 from profkit.triage import Inputs, triage
 
@@ -70,5 +70,27 @@ def test_the_worst_verdict_stands_for_the_sum() -> None:
     assert groups["ref_ns"].isna().all()
 
 
+def test_what_only_one_side_has_is_counted_by_side_and_reason(operators: pd.DataFrame) -> None:
+    expected: dict[str, list[int]] = {}
+    for row in operators.to_dict("records"):
+        if pd.isna(row["ref_ns"]) == pd.isna(row["run_ns"]):
+            continue
+        side, time = ("run", row["run_ns"]) if pd.isna(row["ref_ns"]) else ("ref", row["ref_ns"])
+        sums = expected.setdefault(f"{side} only: {row['reason']}", [0, 0])
+        sums[0] += 1
+        sums[1] += time
+    groups = unmatched_operators(operators)
+    heads = groups[groups["depth"] == 0]
+    found = {row["group"]: [row["operators"], row["impact_ns"]] for row in heads.to_dict("records")}
+    assert found == expected
+    assert len(expected) > 1
+    times = heads["impact_ns"].tolist()
+    assert times == sorted(times, reverse=True)
+    below = groups.loc[groups["depth"] == 1, "row"]
+    assert sorted(below) == sorted(operators.index[operators["unit"] < 0])
+    assert (groups["impact_ns"] >= 0).all()
+
+
 def test_nothing_gives_nothing() -> None:
+    assert unmatched_operators(OPERATORS.empty()).empty
     assert grouped_operators(OPERATORS.empty(), "module").empty

@@ -538,6 +538,7 @@ EXERCISES: dict[str, Exercise] = {
     "issues": show("issues", "6"),
     "modules": show("modules", "7"),
     "timeline": show("timeline", "8"),
+    "unmatched": show("unmatched", "U"),
     "memory": show("memory", "9"),
     "communication": show("communication", "x"),
     "changes": show_changes,

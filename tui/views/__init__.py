@@ -19,6 +19,7 @@ from profkit.tui.views.overview import overview_view
 from profkit.tui.views.parity import parity_view
 from profkit.tui.views.sources import sources_view
 from profkit.tui.views.timeline import timeline_view
+from profkit.tui.views.unmatched import unmatched_view
 
 _VIEWS: tuple[Callable[[Session], View], ...] = (
     overview_view,
@@ -38,4 +39,4 @@ _VIEWS: tuple[Callable[[Session], View], ...] = (
 def make_views(session: Session, before: Session | None = None) -> tuple[View, ...]:
     """Make every view of a session, and what changed since an earlier one; takes time on a large one."""
     changes = () if before is None else (changes_view(before, session),)
-    return (*(make(session) for make in _VIEWS), *changes, *operator_group_views(session))
+    return (*(make(session) for make in _VIEWS), *changes, unmatched_view(session), *operator_group_views(session))

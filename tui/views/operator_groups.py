@@ -13,7 +13,7 @@ from profkit.operator_groups import GROUPINGS, grouped_operators
 from profkit.report.quantities import count, duration, number, ratio
 from profkit.session import Session
 from profkit.tui.detail_text import DetailText
-from profkit.tui.links import Link, Rows
+from profkit.tui.links import NO_ROWS, Link, Rows
 from profkit.tui.row_filter import FilterWord
 from profkit.tui.verdicts import OVERFLOW, PARITY
 from profkit.tui.view import View, place_of_operator
@@ -59,7 +59,7 @@ def _group_view(session: Session, by: str, names: npt.NDArray[np.object_]) -> Vi
     depth = groups["depth"].to_numpy(dtype=np.int64)
     labels = np.where(depth == 0, groups["group"].to_numpy(dtype=object), names[groups["row"].to_numpy(dtype=np.int64)])
     frame = groups.assign(label=pd.array(labels, dtype="string"))
-    link = _link(frame, len(session.operators))
+    link = link_of_groups(frame, len(session.operators))
     label = text_column("label", by, short="name", max_width=44, keep_tail=by == "module")
     return View(
         name=f"by-{by}",
@@ -78,8 +78,13 @@ def _group_view(session: Session, by: str, names: npt.NDArray[np.object_]) -> Vi
     )
 
 
-def _link(frame: pd.DataFrame, operators: int) -> Link:
-    """Link a sum to its costliest operator, and an operator to its row and its sum."""
+def link_of_groups(frame: pd.DataFrame, operators: int) -> Link:
+    """Link a sum to its costliest operator, and an operator to its row and its sum, if it has one.
+
+    Args:
+        frame: As of profkit.operator_groups.
+        operators: How many operators the session has.
+    """
     single = np.full(operators, -1, dtype=np.int64)
     is_single = (frame["depth"] == 1).to_numpy()
     single[frame["row"].to_numpy()[is_single]] = np.flatnonzero(is_single)
@@ -87,6 +92,8 @@ def _link(frame: pd.DataFrame, operators: int) -> Link:
 
     def rows(operator: int) -> Rows:
         row = int(single[operator])
+        if row < 0:
+            return NO_ROWS
         return np.array([row, int(sum_of.iloc[row])], dtype=np.int64)
 
     return Link(frame["row"].to_numpy(dtype=np.int64), rows)
