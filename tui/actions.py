@@ -10,7 +10,19 @@ from textual.binding import Binding, BindingType
 from textual.keys import format_key
 
 Scope = Literal[
-    "table", "view", "chart", "tree", "values", "text", "picker", "note", "open", "loading", "message", "everywhere"
+    "table",
+    "view",
+    "chart",
+    "tree",
+    "values",
+    "text",
+    "picker",
+    "note",
+    "open",
+    "open-run",
+    "loading",
+    "message",
+    "everywhere",
 ]
 
 SCOPE_TITLES: dict[Scope, str] = {
@@ -23,6 +35,7 @@ SCOPE_TITLES: dict[Scope, str] = {
     "picker": "While choosing columns",
     "note": "While writing a note",
     "open": "While choosing what to open",
+    "open-run": "While choosing a run",
     "loading": "While loading",
     "message": "When loading has failed",
     "everywhere": "Everywhere",
@@ -147,6 +160,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("memory", "app.show_view('memory')", "9", "Show how much memory each component held, and when.", "view"),
     Action("communication", "app.show_view('communication')", "x", "Show collectives and transfers.", "view"),
     Action("changes", "app.show_view('changes')", "C", "Show what changed since the session before.", "view"),
+    Action("compare", "app.compare", "B", "Choose the session before this one, to show what changed since.", "view"),
     Action("next-view", "app.next_view(1)", "tab", "Show the next view.", "view"),
     Action("previous-view", "app.next_view(-1)", "shift+tab", "Show the previous view.", "view"),
     Action("palette", "app.command_palette", ":,ctrl+p", "Find something to do by its name.", "everywhere", "do"),
@@ -158,11 +172,16 @@ ACTIONS: tuple[Action, ...] = (
     Action("columns-done", "close", "escape,q,v", "Show the chosen columns.", "picker", "done"),
     Action("columns-all", "all", "a", "Choose every column.", "picker", "all"),
     Action(
-        "reference", "reference", "r", "Take this run as the reference; Enter then opens the run.", "open", "reference"
+        "reference",
+        "reference",
+        "r",
+        "Take this run as the reference; Enter then opens the run.",
+        "open-run",
+        "reference",
     ),
     Action("note-drop", "drop", "escape", "Leave the note as it was.", "note", "leave it"),
     Action("folder-above", "up", "backspace,h,left", "Look at the folder that holds this one.", "open", "up"),
-    Action("whole-folder", "whole", "o", "Open everything below this folder as one run.", "open", "whole folder"),
+    Action("whole-folder", "whole", "o", "Open everything below this folder as one run.", "open-run", "whole folder"),
     Action("close-open", "close", "escape", "Return to what is open.", "open"),
     Action("quit-open", "quit", "q", "Leave profkit.", "open", "quit"),
     Action(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 from rich.console import RenderableType
 from textual import on
@@ -13,13 +14,15 @@ from profkit.errors import ProfkitError
 from profkit.operator_groups import GROUPINGS
 from profkit.report.quantities import count
 from profkit.safe_text import printable
-from profkit.session import Session
+from profkit.session import Session, is_session
+from profkit.session_comparison import SessionPair
 from profkit.tui.actions import ACTIONS, actions_of, key_label, key_labels
 from profkit.tui.background import is_busy
 from profkit.tui.crumbs import crumbs
 from profkit.tui.opening import OpeningApp, OpenPaths, OpenSession
 from profkit.tui.palette import ActionCommands
 from profkit.tui.screens.action_screen import ActionScreen
+from profkit.tui.screens.run_picker import SessionPicker
 from profkit.tui.screens.text_screen import TextScreen, help_text
 from profkit.tui.screens.view_screen import ViewScreen
 from profkit.tui.selection import Selection
@@ -109,7 +112,8 @@ class ProfkitApp(OpeningApp):
         # What lies over the screen of the session before, or over the picker it was chosen in.
         while len(self.screen_stack) > 2:
             await self.pop_screen()
-        first = self._screens.get(self._first_view) or self._screens.get(state.view)
+        names = (name for name in (message.view, self._first_view, state.view) if name in self._screens)
+        first = self._screens.get(next(names, ""))
         await self.switch_screen(first or next(iter(self._screens.values())))
         self._tell_selection()
         for screen in before:
@@ -205,11 +209,26 @@ class ProfkitApp(OpeningApp):
     async def action_show_view(self, name: str) -> None:
         """Show a view, at the selected operator if it speaks of it."""
         if name not in self._screens:
-            self.notify("There is no session before this one: `profkit tui BEFORE AFTER` compares two.")
+            # What is there only after a comparison.
+            self.action_compare()
             return
         screen = await self._show(name)
         if self._session is not None and self._selection != Selection():
             screen.follow(self._selection, module_first=not self._selection.is_of_operator(self._session))
+
+    def action_compare(self) -> None:
+        """Let the user choose the session that this one is compared with."""
+        folder = Path.cwd()
+        self.push_screen(SessionPicker(folder.parent if is_session(folder) else folder))
+
+    @on(SessionPicker.Chosen)
+    async def _compare_with(self, message: SessionPicker.Chosen) -> None:
+        session = self._session
+        assert session is not None, "a comparison with no session"
+        self._remember()
+        await self.load(
+            lambda progress: SessionPair(Session.load(message.path), session), str(message.path), view="changes"
+        )
 
     async def action_next_view(self, step: int) -> None:
         """Show the next (1) or previous (-1) view."""

@@ -49,6 +49,7 @@ class OpeningApp(OrderedKeysApp):
             session: The session.
             views: Its views.
             remembered: How the user left it the last time; None if nothing is known.
+            view: Name of the view asked for with it; empty for none.
             problems: What is to be told about it, one sentence each.
         """
 
@@ -58,12 +59,14 @@ class OpeningApp(OrderedKeysApp):
             views: tuple[View, ...],
             remembered: SessionState | None,
             problems: tuple[str, ...],
+            view: str,
         ) -> None:
             super().__init__()
             self.session = session
             self.views = views
             self.remembered = remembered
             self.problems = problems
+            self.view = view
 
     class _Progressed(Message):
         def __init__(self, verb: str, subject: str, fraction: float | None) -> None:
@@ -92,7 +95,7 @@ class OpeningApp(OrderedKeysApp):
         if self._open_session is None:
             await self.push_screen(RunPicker(Path.cwd()))
         else:
-            await self._load(self._open_session)
+            await self.load(self._open_session, self._opening_title)
 
     def action_open(self) -> None:
         """Let the user choose something else to open."""
@@ -105,21 +108,28 @@ class OpeningApp(OrderedKeysApp):
     async def _open_chosen(self, message: RunPicker.Chosen) -> None:
         open_paths = self._open_paths
         assert open_paths is not None, "a picker without a way to open what is picked"
-        self._opening_title = " against ".join(str(path) for path in (message.ref, message.run) if path is not None)
-        await self._load(lambda progress: open_paths(message.ref, message.run, progress))
+        title = " against ".join(str(path) for path in (message.ref, message.run) if path is not None)
+        await self.load(lambda progress: open_paths(message.ref, message.run, progress), title)
 
-    async def _load(self, open_session: OpenSession) -> None:
+    async def load(self, open_session: OpenSession, title: str, view: str = "") -> None:
+        """Load a session in the background, telling how far it is.
+
+        Args:
+            open_session: As for the app.
+            title: What is opened.
+            view: Name of the view it is opened with; empty for the one it was left in.
+        """
         # The line that tells of loading has to be there before the first report.
-        await self.push_screen(LoadingScreen(self._opening_title))
+        await self.push_screen(LoadingScreen(title))
         self._stop = threading.Event()
-        self._opening = self._open(open_session, self._stop)
+        self._opening = self._open(open_session, self._stop, view)
 
     @work(exit_on_error=False, group="open")
-    async def _open(self, open_session: OpenSession, stop: threading.Event) -> None:
+    async def _open(self, open_session: OpenSession, stop: threading.Event, view: str) -> None:
         listener = self._listener(stop)
-        self.post_message(await in_background(lambda: self._opened(open_session(listener), stop)))
+        self.post_message(await in_background(lambda: self._opened(open_session(listener), stop, view)))
 
-    def _opened(self, opened: Session | SessionPair, stop: threading.Event) -> Opened:
+    def _opened(self, opened: Session | SessionPair, stop: threading.Event, view: str) -> Opened:
         before, session = (opened.before, opened.after) if isinstance(opened, SessionPair) else (None, opened)
         problems: list[str] = []
         if stop.is_set():
@@ -129,7 +139,7 @@ class OpeningApp(OrderedKeysApp):
             remembered = load_state(session)
         except ProfkitError as error:
             problems.append(f"{error.message}; {error.hint}")
-        return self.Opened(session, make_views(session, before), remembered, tuple(problems))
+        return self.Opened(session, make_views(session, before), remembered, tuple(problems), view)
 
     def _listener(self, stop: threading.Event) -> Progress:
         last_report = 0.0

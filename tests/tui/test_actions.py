@@ -19,7 +19,7 @@ from profkit.tui.app import ProfkitApp
 from profkit.tui.screens.column_picker import ColumnPicker
 from profkit.tui.screens.loading import LoadingScreen, MessageScreen
 from profkit.tui.screens.note_screen import NoteScreen
-from profkit.tui.screens.run_picker import RunPicker
+from profkit.tui.screens.run_picker import RunPicker, SessionPicker
 from profkit.tui.screens.text_screen import TextScreen
 from profkit.tui.screens.view_screen import ViewScreen
 from profkit.tui.widgets.frame_table import FrameTable
@@ -299,9 +299,16 @@ async def back(pilot, settle):
 
 
 async def show_changes(pilot, settle):
-    await pilot.press("C")
-    assert said(pilot) == ["There is no session before this one: `profkit tui BEFORE AFTER` compares two."]
-    assert pilot.app.screen.view.name == "operators"
+    await compare(pilot, settle, "C")
+
+
+async def compare(pilot, settle, key="B"):
+    first = pilot.app.screen
+    await pilot.press(key)
+    await settle()
+    assert isinstance(pilot.app.screen, SessionPicker)
+    await pilot.press("escape")
+    assert pilot.app.screen is first
 
 
 def show(name: str, key: str) -> Exercise:
@@ -542,6 +549,7 @@ EXERCISES: dict[str, Exercise] = {
     "memory": show("memory", "9"),
     "communication": show("communication", "x"),
     "changes": show_changes,
+    "compare": compare,
     "next-view": next_view,
     "previous-view": previous_view,
     "help": show_help,
@@ -577,7 +585,7 @@ async def settle_filter(pilot: Any, settle: Any) -> None:
 
 @pytest.mark.parametrize(
     "action",
-    [action for action in ACTIONS if action.scope not in {"open", "loading", "message"}],
+    [action for action in ACTIONS if action.scope not in {"open", "open-run", "loading", "message"}],
     ids=lambda action: action.id,
 )
 async def test_action(*, action: Action, session, run_app, settle, tmp_path, monkeypatch):
@@ -642,6 +650,7 @@ async def settle_failure(app: Any, pilot: Any) -> None:
 # What each scope's actions are called on; those of the first three are exercised in the tests of their screens.
 HANDLERS: dict[str, type] = {
     "open": RunPicker,
+    "open-run": RunPicker,
     "loading": LoadingScreen,
     "message": MessageScreen,
     "table": FrameTable,
@@ -657,7 +666,7 @@ HANDLERS: dict[str, type] = {
 
 
 def test_every_action_has_an_exercise():
-    elsewhere = {action.id for action in ACTIONS if action.scope in {"open", "loading", "message"}}
+    elsewhere = {action.id for action in ACTIONS if action.scope in {"open", "open-run", "loading", "message"}}
     assert {action.id for action in ACTIONS} == set(EXERCISES) | elsewhere
 
 
@@ -678,7 +687,7 @@ def test_no_key_means_two_things_in_one_place():
         ("text",),
         ("picker",),
         ("note",),
-        ("open",),
+        ("open", "open-run"),
         ("loading",),
         ("message",),
     ):

@@ -6,11 +6,15 @@ from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
+from textual.widgets import Static
 
 from profkit.cli import changes, tui
 from profkit.errors import ProfkitError
 from profkit.session_comparison import SessionPair
 from profkit.tui.app import ProfkitApp
+from profkit.tui.screens.loading import MessageScreen
+from profkit.tui.screens.run_picker import SessionPicker
+from profkit.tui.screens.view_screen import ViewScreen
 
 
 @pytest.fixture
@@ -33,6 +37,72 @@ async def test_it_shows_what_became_of_each_finding(session, later, settle):
         await pilot.press("1", "C")
         await settle(pilot)
         assert app.screen.view.name == "changes"
+
+
+async def go_to(pilot, settle, name: str) -> None:
+    await settle(pilot)
+    for _ in range(100):
+        if pilot.app.screen.entry.path.name == name:
+            return
+        await pilot.press("down")
+    raise AssertionError(f"{name} is not listed")
+
+
+async def until(pilot, kind):
+    while not isinstance(pilot.app.screen, kind):
+        await pilot.pause(0.01)
+    return pilot.app.screen
+
+
+@pytest.mark.parametrize("key", ["B", "C"])
+async def test_the_session_before_is_chosen_from_inside(session, later, run_app, settle, tmp_path, monkeypatch, key):
+    (tmp_path / "runs" / "fixes").mkdir(parents=True)
+    session.save(tmp_path / "runs" / "before")
+    monkeypatch.chdir(tmp_path / "runs" / "before")
+    async with run_app(later) as pilot:
+        await pilot.press("j", "m", key)
+        await go_to(pilot, settle, "before")
+        assert "Choose the session before this one." in str(pilot.app.screen.query_one("#status", Static).content)
+        assert pilot.app.screen.folder == tmp_path / "runs"
+        await pilot.press("enter")
+        await until(pilot, ViewScreen)
+        await settle(pilot)
+        assert pilot.app.screen.view.name == "changes"
+        frame = pilot.app.screen.view.frame
+        assert set(frame.loc[frame["section"] == "finding", "change"]) == {"gone", "still", "not_judged"}
+        await pilot.press("1")
+        await settle(pilot)
+        assert len(pilot.app.screen.marks) == 1
+        await pilot.press("C")
+        await settle(pilot)
+        assert pilot.app.screen.view.name == "changes"
+
+
+async def test_a_broken_session_before_leaves_the_one_there_is(session, later, run_app, settle, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    session.save(tmp_path / "before")
+    (tmp_path / "before" / "parity.parquet").write_bytes(b"PAR1 cut")
+    async with run_app(later) as pilot:
+        first = pilot.app.screen
+        await pilot.press("B")
+        await go_to(pilot, settle, "before")
+        await pilot.press("enter")
+        message = await until(pilot, MessageScreen)
+        assert "parity.parquet" in message.message
+        await pilot.press("escape", "escape")
+        assert pilot.app.screen is first
+
+
+async def test_a_recording_is_no_session_before(later, run_app, settle, samples, monkeypatch):
+    monkeypatch.chdir(samples / "vit" / "pytorch" / "profile")
+    async with run_app(later) as pilot:
+        await pilot.press("B")
+        await go_to(pilot, settle, "trace.json.gz")
+        assert "None is here" in str(pilot.app.screen.query_one("#status", Static).content)
+        await pilot.press("enter")
+        await settle(pilot)
+        assert isinstance(pilot.app.screen, SessionPicker)
+        assert [note.message for note in pilot.app._notifications if "This is a recording" in note.message]
 
 
 async def test_enter_leads_to_the_operator(session, later, settle):

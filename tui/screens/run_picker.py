@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -20,12 +21,13 @@ from profkit.parsers.registry import claim
 from profkit.report.quantities import count
 from profkit.safe_text import printable
 from profkit.session import is_session
-from profkit.tui.actions import bindings
+from profkit.tui.actions import Scope, bindings
 from profkit.tui.screens.action_screen import ActionScreen
 
 _MOST_ENTRIES = 2_000
 _NAME_WIDTH = 44
-_SESSION = "session"
+SESSION = "session"
+"""What a saved session is recognised as."""
 
 
 @dataclass(frozen=True)
@@ -43,29 +45,16 @@ class Entry:
     reason: str
 
 
-class RunPicker(ActionScreen[None]):
-    """Shows one folder at a time.
+class FolderPicker(ActionScreen[None]):
+    """Shows one folder at a time; what is chosen in it, and told when, is up to the kind of picker.
 
     Args:
         folder: Where to begin.
     """
 
-    SCOPES = ("open", "everywhere")
+    SCOPES: ClassVar[tuple[Scope, ...]] = ("open", "everywhere")
     BINDINGS = bindings(*SCOPES)
     AUTO_FOCUS = "OptionList"
-
-    class Chosen(Message):
-        """The user chose what to open.
-
-        Attributes:
-            ref: The reference; None to look at one run alone.
-            run: The run, or a saved session.
-        """
-
-        def __init__(self, ref: Path | None, run: Path) -> None:
-            super().__init__()
-            self.ref = ref
-            self.run = run
 
     class _Listed(Message):
         def __init__(self, folder: Path, entries: list[Entry], problem: str) -> None:
@@ -77,11 +66,10 @@ class RunPicker(ActionScreen[None]):
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self.folder = folder
-        self.ref: Path | None = None
-        self._entries: list[Entry] = []
+        self.entries: list[Entry] = []
 
     def compose(self) -> ComposeResult:
-        """Lay out the place, the list, the reference chosen so far and the keys."""
+        """Lay out the place, the list, what is to be chosen and the keys."""
         yield Static(id="place", markup=False)
         yield OptionList(id="entries")
         yield Static(id="status", markup=False)
@@ -104,7 +92,7 @@ class RunPicker(ActionScreen[None]):
     @on(_Listed)
     def _show(self, message: _Listed) -> None:
         message.stop()
-        self.folder, self._entries = message.folder, message.entries
+        self.folder, self.entries = message.folder, message.entries
         self.query_one("#place", Static).update(printable(str(message.folder)))
         options = self.query_one("#entries", OptionList)
         options.clear_options()
@@ -114,14 +102,22 @@ class RunPicker(ActionScreen[None]):
         self._say_status(message.problem)
 
     def _say_status(self, text: str) -> None:
-        chosen = "" if self.ref is None else f"reference: {self.ref}; now choose the run.  "
-        self.query_one("#status", Static).update(printable(chosen + text))
+        parts = [part for part in (self.question(), text) if part]
+        self.query_one("#status", Static).update(printable("  ".join(parts)))
+
+    def question(self) -> str:
+        """Say what is to be chosen; nothing by default."""
+        return ""
+
+    def choose(self, entry: Entry) -> None:
+        """Take an entry that was recognised as something."""
+        raise NotImplementedError
 
     @property
     def entry(self) -> Entry | None:
         """The entry under the cursor."""
         place = self.query_one("#entries", OptionList).highlighted
-        return None if place is None else self._entries[place]
+        return None if place is None else self.entries[place]
 
     @on(OptionList.OptionSelected)
     def _open(self) -> None:
@@ -131,24 +127,11 @@ class RunPicker(ActionScreen[None]):
         if entry.format is None:
             self._enter(entry.path)
         else:
-            self.post_message(self.Chosen(None if entry.format == _SESSION else self.ref, entry.path))
-
-    def action_reference(self) -> None:
-        """Take the entry as the reference; again to let it go."""
-        entry = self.entry
-        if entry is None or entry.format in (None, _SESSION):
-            self.notify("A reference is a run: move to a line that names a format.")
-            return
-        self.ref = None if self.ref == entry.path else entry.path
-        self._say_status("")
+            self.choose(entry)
 
     def action_up(self) -> None:
         """Look at the folder that holds this one."""
         self._enter(self.folder.parent)
-
-    def action_whole(self) -> None:
-        """Open everything below this folder as one run."""
-        self.post_message(self.Chosen(self.ref, self.folder))
 
     def action_close(self) -> None:
         """Return to what is open."""
@@ -160,6 +143,82 @@ class RunPicker(ActionScreen[None]):
     def action_quit(self) -> None:
         """Leave profkit."""
         self.app.exit(return_code=0)
+
+
+class RunPicker(FolderPicker):
+    """Lets the user choose a run, a reference and a run, or a saved session."""
+
+    SCOPES: ClassVar[tuple[Scope, ...]] = ("open", "open-run", "everywhere")
+    BINDINGS = bindings("open-run")
+
+    class Chosen(Message):
+        """The user chose what to open.
+
+        Attributes:
+            ref: The reference; None to look at one run alone.
+            run: The run, or a saved session.
+        """
+
+        def __init__(self, ref: Path | None, run: Path) -> None:
+            super().__init__()
+            self.ref = ref
+            self.run = run
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.ref: Path | None = None
+
+    def question(self) -> str:
+        """Say which reference was chosen, once there is one."""
+        return "" if self.ref is None else f"reference: {self.ref}; now choose the run."
+
+    def choose(self, entry: Entry) -> None:
+        """Open a run, against the reference if one was chosen, or a session."""
+        self.post_message(self.Chosen(None if entry.format == SESSION else self.ref, entry.path))
+
+    def action_reference(self) -> None:
+        """Take the entry as the reference; again to let it go."""
+        entry = self.entry
+        if entry is None or entry.format in (None, SESSION):
+            self.notify("A reference is a run: move to a line that names a format.")
+            return
+        self.ref = None if self.ref == entry.path else entry.path
+        self._say_status("")
+
+    def action_whole(self) -> None:
+        """Open everything below this folder as one run."""
+        self.post_message(self.Chosen(self.ref, self.folder))
+
+
+class SessionPicker(FolderPicker):
+    """Lets the user choose a saved session."""
+
+    class Chosen(Message):
+        """The user chose a session.
+
+        Attributes:
+            path: Its directory.
+        """
+
+        def __init__(self, path: Path) -> None:
+            super().__init__()
+            self.path = path
+
+    def question(self) -> str:
+        """Say what is to be chosen, or how there would be something to choose."""
+        if any(entry.format == SESSION for entry in self.entries):
+            return "Choose the session before this one."
+        return "Choose the session before this one. None is here: `profkit triage REF RUN -o DIR` saves one."
+
+    def choose(self, entry: Entry) -> None:
+        """Take a session; a recording has to be triaged first."""
+        if entry.format == SESSION:
+            self.post_message(self.Chosen(entry.path))
+        else:
+            self.notify(
+                "This is a recording. Two sessions are compared: `profkit triage REF RUN -o DIR` saves one.",
+                markup=False,
+            )
 
 
 def entries_of(folder: Path) -> tuple[list[Entry], str]:
@@ -185,7 +244,7 @@ def _entry(path: Path) -> Entry | None:
         return None
     try:
         if path.is_dir() and is_session(path):
-            return Entry(path, _SESSION, "a saved answer of profkit triage")
+            return Entry(path, SESSION, "a saved answer of profkit triage")
         claimed = claim(path) if path.is_dir() or path.is_file() else None
         if claimed is not None:
             return Entry(path, claimed.parser.descriptor.name, claimed.recognition.reason)
