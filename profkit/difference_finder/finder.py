@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,11 +22,13 @@ from profkit.errors import ProfkitError, first_line_of
 from profkit.frame_spec import concatenate
 from profkit.run import load
 from profkit.schema import PARITY
+from profkit.structure import compare_structure
 from profkit.weights import WeightMap, compare_weights, convert, describe, make_map
 
 MATCH, DIFFERS, UNDECIDABLE = "match", "differs", "undecidable"
 _WEIGHTS = {"pytorch": "net.pth", "mindspore": "net.ckpt"}
 _WEIGHT_ROW_SETTLED = "not needed"
+_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,8 @@ class Differences:
         updates: Parity of what one step of the optimizer did to the weights; empty if there was none.
         losses: Loss of A and B by case; NaN where there was none.
         only_a, only_b: Called modules whose results have no partner.
+        unseen: What the structures of both say is different, with the module in A, where the numbers matched: these
+            inputs, in this mode, do not show it.
     """
 
     verdict: str
@@ -81,6 +86,7 @@ class Differences:
     losses: tuple[tuple[float, float], ...] = ()
     only_a: tuple[str, ...] = ()
     only_b: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
 
     @property
     def agrees(self) -> bool:
@@ -122,6 +128,7 @@ class _Search:
         self._a, self._b, self._settings, self._folder = a, b, settings, folder
         self._causes: list[Cause] = []
         self._open: list[str] = []
+        self._alone: dict[str, list[str]] = {}
         self._frames: dict[str, list[pd.DataFrame]] = {"outputs": [], "modules": [], "isolated": [], "updates": []}
         self._losses: list[tuple[float, float]] = []
         self._only: tuple[set[str], set[str]] = (set(), set())
@@ -151,11 +158,13 @@ class _Search:
         self._causes += weight_causes("weights", needed, self._partners)
         for side, names in (("A", needed["name_a"]), ("B", needed["name_b"])):
             alone = names[needed["status"] == f"missing_{'b' if side == 'A' else 'a'}"].dropna()
+            self._alone[side] = [str(name) for name in alone]
             self._open += [f"parameter {name} of {side} has no partner" for name in alone]
         return parity
 
     def _pair_modules(self, known: Mapping[str, str]) -> None:
-        self._partners = partners_of(self._folder / "a" / STRUCTURE, self._folder / "b" / STRUCTURE, known)
+        self._structures = compare_structure(*(self._folder / letter / STRUCTURE for letter in "ab")).rows
+        self._partners = partners_of(self._structures, known)
 
     def run_case(self, number: int, arguments: Any, labels: Any) -> None:
         """Run both networks on one case, and B once more with every module fed what its partner was fed."""
@@ -171,6 +180,11 @@ class _Search:
         ]
         free = [load(folder / letter).tensors for letter in "ab"]
         self._partners = with_order_of_calls(self._partners, *(_called(tensors) for tensors in free))
+        modules = compare_tensors(*free, names=self._names())
+        self._frames["modules"].append(modules)
+        self._judge_results(number, free)
+        # Both recordings together would be written back to the disk before they are removed.
+        shutil.rmtree(folder / "b", ignore_errors=True)
         isolated = replace(
             order,
             out=str(folder / "isolated"),
@@ -179,7 +193,9 @@ class _Search:
             partners={there: here for here, there in self._partners.items()},
         )
         self._run(self._b, isolated)
-        self._judge_case(number, folder, free, results, isolated)
+        found = self._judge_modules(folder, free, isolated)
+        if not found and self._settings.backward:
+            self._judge_backward(modules, results)
         if all(Path(file).is_file() for file in steps if file) and steps[0] and not self._causes:
             self._judge_step(updates)
         elif steps[0] and not self._causes:
@@ -200,15 +216,12 @@ class _Search:
                 f"the {name} network fails: {type(error).__name__}: {first_line}", "check inputs, labels and loss"
             ) from error
 
-    def _judge_case(
-        self, number: int, folder: Path, free: Sequence[pd.DataFrame], results: Sequence[Result], isolated: Order
-    ) -> None:
-        (tensors_a, tensors_b), alone_b = free, load(isolated.out).tensors
-        names = {**self._partners, **self._parameter_names()}
-        modules = compare_tensors(tensors_a, tensors_b, names=names)
-        flowing = tensors_a[tensors_a["io"] != "gradient"].reset_index(drop=True)
-        apart = compare_tensors(flowing, alone_b, names=names)
-        results_a, results_b = (_results(tensors) for tensors in (tensors_a, tensors_b))
+    def _names(self) -> dict[str, str]:
+        return {**self._partners, **self._parameter_names()}
+
+    def _judge_results(self, number: int, free: Sequence[pd.DataFrame]) -> None:
+        """Hold the results of the networks, running freely, against the tolerances that were asked for."""
+        results_a, results_b = (_results(tensors) for tensors in free)
         wanted = self._settings
         outputs = compare_tensors(
             results_a, results_b, rtol=wanted.rtol, atol=wanted.atol, equal_nan=wanted.equal_nan and _is_set(wanted),
@@ -216,23 +229,35 @@ class _Search:
         )  # fmt: skip
         labels = pd.Series([f"step_{number}_out_{slot}" for slot in range(len(outputs))], dtype="string")
         outputs = outputs.assign(**{name: labels.where(outputs[name].notna()) for name in ("name_a", "name_b")})
-        for name, frame in (("outputs", outputs), ("modules", modules), ("isolated", apart)):
-            self._frames[name].append(frame)
-        self._note_unmatched(modules)
+        self._frames["outputs"].append(outputs)
+
+    def _judge_modules(self, folder: Path, free: Sequence[pd.DataFrame], isolated: Order) -> list[Cause]:
+        """Hold each module of B, fed what its partner was fed, against that partner; give the causes."""
+        tensors_a, tensors_b = free
+        flowing = tensors_a[tensors_a["io"] != "gradient"].reset_index(drop=True)
+        apart = compare_tensors(flowing, load(isolated.out).tensors, names=self._names())
+        self._frames["isolated"].append(apart)
+        self._note_unmatched(self._frames["modules"][-1])
         found = list(forward_causes(apart, self._partners, _called(tensors_a), _called(tensors_b)))
-        self._causes += [self._with_randomness(cause, folder, isolated) for cause in found]
-        if not found and self._settings.backward:
-            self._judge_backward(modules, results)
+        found = [self._with_randomness(self._with_lone_parameters(cause), folder, isolated) for cause in found]
+        self._causes += found
+        return found
+
+    def _with_lone_parameters(self, cause: Cause) -> Cause:
+        """Say of a cause which parameters one side alone has there."""
+        for side, module in (("A", cause.module_a), ("B", cause.module_b)):
+            for name in self._alone.get(side, ()):
+                if (name.rpartition(".")[0] or NETWORK) == module:
+                    cause = replace(cause, reason=f"{side} alone has a parameter {name}. {cause.reason}")
+        return cause
 
     def _with_randomness(self, cause: Cause, folder: Path, isolated: Order) -> Cause:
         """Say of a cause whether it is one because the module draws random numbers."""
         again = folder / "isolated_again"
         if not again.exists():
-            self._run(self._b, replace(isolated, out=str(again), seed=self._settings.seed + 1))
-        first, second = (load(one).tensors for one in (folder / "isolated", again))
-        parity = compare_tensors(first, second)
-        rows = parity[(parity["name_a"] == cause.module_b) & (parity["io"] == "output")]
-        if (rows["status"] == "mismatch").any():
+            self._run(self._b, replace(isolated, out=str(again), seed=self._settings.seed + 1, inputs=False))
+        first, second = (_results(load(one).tensors, cause.module_b) for one in (folder / "isolated", again))
+        if (compare_tensors(first, second)["status"] == "mismatch").any():
             return replace(
                 cause, reason=f"in B it draws random numbers: another seed gives another result. {cause.reason}"
             )
@@ -302,6 +327,7 @@ class _Search:
         if not self._frames["outputs"]:
             raise ProfkitError("there was no input to run the networks on", "give at least one")
         outputs = frames["outputs"]
+        unseen = self._unseen()
         wrong = outputs[outputs["status"] != MATCH]
         if self._causes:
             verdict, reason = DIFFERS, f"{self._causes[0]}"
@@ -317,14 +343,22 @@ class _Search:
         elif len(wrong):
             verdict, reason = UNDECIDABLE, f"{len(wrong):,} results of the networks could not be compared."
         elif self._open:
-            verdict, reason = UNDECIDABLE, "; ".join(self._open[:5])
+            verdict, reason = UNDECIDABLE, "; ".join(self._open[:_SHOWN])
         else:
             verdict, reason = MATCH, self._what_matched(frames)
+            if unseen:
+                reason += f" {_what_was_unseen(unseen)}"
+        only_a, only_b = (tuple(sorted(only)) for only in self._only)
         return Differences(
             verdict, reason, tuple(self._causes), frames["outputs"], frames["modules"], frames["isolated"],
-            _without_files(self._weights),
-            frames["updates"], tuple(self._losses), *(tuple(sorted(only)) for only in self._only),
+            _without_files(self._weights), frames["updates"], tuple(self._losses), only_a, only_b, unseen,
         )  # fmt: skip
+
+    def _unseen(self) -> tuple[str, ...]:
+        named = {cause.module_a for cause in self._causes}
+        rows = self._structures[self._structures["status"] == "different"]
+        columns = (rows[name].tolist() for name in ("module_a", "differences"))
+        return tuple(f"{module}: {what}" for module, what in zip(*columns, strict=True) if module not in named)
 
     def _what_matched(self, frames: Mapping[str, pd.DataFrame]) -> str:
         isolated = frames["isolated"]
@@ -344,8 +378,13 @@ _UPDATE_ULPS = 8.0
 """In units of the last place of a parameter's largest weight, in which a step is saved."""
 
 
-def _results(tensors: pd.DataFrame) -> pd.DataFrame:
-    return tensors[(tensors["op"] == NETWORK) & (tensors["io"] == "output")].reset_index(drop=True)
+def _what_was_unseen(unseen: Sequence[str]) -> str:
+    more = f"; {len(unseen) - _SHOWN:,} more" if len(unseen) > _SHOWN else ""
+    return f"Of other kind or settings, though these inputs do not show it: {'; '.join(unseen[:_SHOWN])}{more}."
+
+
+def _results(tensors: pd.DataFrame, module: str = NETWORK) -> pd.DataFrame:
+    return tensors[(tensors["op"] == module) & (tensors["io"] == "output")].reset_index(drop=True)
 
 
 def _called(tensors: pd.DataFrame) -> list[str]:

@@ -42,6 +42,7 @@ class Order:
         seed: For everything random.
         train: In training mode; else in evaluation.
         backward: Compute gradients as well.
+        inputs: Keep what goes into modules, beside what comes out of them.
         weights_after: File for what one step of the optimizer does to the parameters, in units of the last place of
             the largest element of each; "" for no step.
         recorded: Capture of the other network whose tensors the modules are fed; "" to let them run free.
@@ -53,6 +54,7 @@ class Order:
     seed: int
     train: bool = False
     backward: bool = False
+    inputs: bool = True
     weights_after: str = ""
     recorded: str = ""
     partners: Mapping[str, str] | None = None
@@ -140,8 +142,8 @@ class NetSide:
             if order.recorded:
                 replace = Substitution(Path(order.recorded) / "tensors", order.partners or {}, self._tensor)
             watching = capture(
-                self._net, order.out, steps=1, gradients=order.backward, profile_steps=0, max_bytes=1 << 62,
-                replace=replace,
+                self._net, order.out, steps=1, inputs=order.inputs, gradients=order.backward, profile_steps=0,
+                max_bytes=1 << 62, replace=replace,
             )  # fmt: skip
             begun = time.perf_counter()
             with watching:

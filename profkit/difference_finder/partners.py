@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import pandas as pd
 
 from profkit.capturing.watched_net import NETWORK
-from profkit.structure import compare_structure
 from profkit.weights import NetDescription, WeightMap
 
 
-def partners_of(structure_a: Path, structure_b: Path, by_weight: Mapping[str, str]) -> dict[str, str]:
+def partners_of(structures: pd.DataFrame, by_weight: Mapping[str, str]) -> dict[str, str]:
     """Give the path in B by path in A.
 
     Args:
-        structure_a: File of the structure of A.
-        structure_b: File of the structure of B.
+        structures: Both structures compared (profkit.schema.STRUCTURE).
         by_weight: Modules that hold each other's weights; these go before what the structures tell.
     """
-    rows = compare_structure(structure_a, structure_b).rows
     found = {NETWORK: NETWORK, **by_weight}
     taken = set(found.values())
-    for a, b in zip(rows["module_a"], rows["module_b"], strict=True):
+    for a, b in zip(structures["module_a"], structures["module_b"], strict=True):
         if not pd.isna(a) and not pd.isna(b) and a not in found and b not in taken:
             found[a] = b
             taken.add(b)

@@ -71,28 +71,26 @@ class NetDifferenceFinder:
         """
         if auto_conv_ckpt not in _CONVERSIONS:
             raise ProfkitError(f"auto_conv_ckpt {auto_conv_ckpt!r} is unknown", "1 converts the weights, 0 does not")
-        if (pt_loss is None) != (ms_loss is None):
-            raise ProfkitError("a loss was given for one network alone", "give pt_loss and ms_loss, or none")
-        if (pt_optimizer is None) != (ms_optimizer is None):
-            raise ProfkitError("an optimizer was given for one network alone", "give both, or none")
+        _require_both("a loss", "pt_loss and ms_loss", pt_loss, ms_loss)
+        _require_both("an optimizer", "both", pt_optimizer, ms_optimizer)
         self._print_level, self._compare_params, self._seed = print_level, compare_params, fix_seed
         self._load_weights = _CONVERSIONS[auto_conv_ckpt] and ms_params_path is None
         self._steps = pt_optimizer is not None
         self._sides: list[Side] = []
         try:
-            for net, loss, optimizer, python, weights, framework in (
-                (pt_net, pt_loss, pt_optimizer, pt_python, pt_params_path, "pytorch"),
-                (ms_net, ms_loss, ms_optimizer, ms_python, ms_params_path, "mindspore"),
-            ):
-                side = _side(net, loss, optimizer, python)
-                self._sides.append(side)
-                if side.framework != framework:
-                    raise ProfkitError(f"the network for {framework} is one of {side.framework}", "pt_net comes first")
-                if weights is not None:
-                    side.load_weights(os.fspath(weights))
+            self._add("pytorch", pt_params_path, pt_net, pt_loss, pt_optimizer, pt_python)
+            self._add("mindspore", ms_params_path, ms_net, ms_loss, ms_optimizer, ms_python)
         except BaseException:
             self.close()
             raise
+
+    def _add(self, framework: str, weights: Any, net: Any, loss: Any, optimizer: Any, python: str | None) -> None:
+        side = _side(net, loss, optimizer, python)
+        self._sides.append(side)
+        if side.framework != framework:
+            raise ProfkitError(f"the network for {framework} is one of {side.framework}", "pt_net comes first")
+        if weights is not None:
+            side.load_weights(os.fspath(weights))
 
     def compare(
         self,
@@ -170,6 +168,11 @@ class NetDifferenceFinder:
             if names:
                 sys.stdout.write(f"Only in {word}, not compared: {printable(', '.join(names))}\n")
         sys.stdout.write(f"Verdict: {found.verdict}. {printable(found.reason)}\n")
+
+
+def _require_both(what: str, hint: str, of_torch: Any, of_mindspore: Any) -> None:
+    if (of_torch is None) != (of_mindspore is None):
+        raise ProfkitError(f"{what} was given for one network alone", f"give {hint}, or none")
 
 
 def _side(net: Any, loss: Any, optimizer: Any, python: str | None) -> Side:

@@ -64,10 +64,14 @@ class Block(nn.Cell):
 
 
 class VisionTransformer(nn.Cell):
-    def __init__(self, fault: str, image: int, patch: int, width: int, heads: int, depth: int) -> None:
+    def __init__(
+        self, fault: str, image: int, patch: int, width: int, heads: int, depth: int, patch_norm: bool
+    ) -> None:
         super().__init__()
+        statistics = True if fault == "BatchNorm statistics" else None
         padding = {"pad_mode": "pad", "padding": 1} if fault == "wrong padding" else {"pad_mode": "valid"}
         self.patch = nn.Conv2d(3, width, patch, patch, has_bias=True, **padding)
+        self.patch_norm = nn.BatchNorm2d(width, use_batch_statistics=statistics) if patch_norm else nn.Identity()
         self.pos = Parameter(Tensor(np.zeros((1, (image // patch) ** 2, width), np.float32)), name="pos")
         # The fault is in the last block.
         self.blocks = nn.SequentialCell(
@@ -76,12 +80,20 @@ class VisionTransformer(nn.Cell):
         self.norm, self.head = nn.LayerNorm((width,), epsilon=1e-6), nn.Dense(width, 5)
 
     def construct(self, x: Any) -> Any:
-        x = self.patch(x).flatten(start_dim=2).swapaxes(1, 2) + self.pos
+        x = self.patch_norm(self.patch(x)).flatten(start_dim=2).swapaxes(1, 2) + self.pos
         return self.head(self.norm(self.blocks(x)).mean(1))
 
 
-def vit(fault: str = "", image: int = 32, patch: int = 8, width: int = WIDTH, heads: int = 2, depth: int = 2) -> Any:
-    return VisionTransformer(fault, image, patch, width, heads, depth)
+def vit(
+    fault: str = "",
+    image: int = 32,
+    patch: int = 8,
+    width: int = WIDTH,
+    heads: int = 2,
+    depth: int = 2,
+    patch_norm: bool = False,
+) -> Any:
+    return VisionTransformer(fault, image, patch, width, heads, depth, patch_norm)
 
 
 class Cnn(nn.Cell):

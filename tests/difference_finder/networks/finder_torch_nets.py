@@ -50,21 +50,24 @@ class Block(nn.Module):
 
 
 class VisionTransformer(nn.Module):
-    def __init__(self, image: int, patch: int, width: int, heads: int, depth: int) -> None:
+    def __init__(self, image: int, patch: int, width: int, heads: int, depth: int, patch_norm: bool) -> None:
         super().__init__()
         self.patch = nn.Conv2d(3, width, patch, patch)
+        self.patch_norm = nn.BatchNorm2d(width) if patch_norm else nn.Identity()
         self.pos = nn.Parameter(torch.randn(1, (image // patch) ** 2, width) * 0.02)
         self.blocks = nn.Sequential(*(Block(width, heads) for _ in range(depth)))
         self.norm, self.head = nn.LayerNorm(width, eps=1e-6), nn.Linear(width, 5)
 
     def forward(self, x: Any) -> Any:
-        x = self.patch(x).flatten(2).transpose(1, 2) + self.pos
+        x = self.patch_norm(self.patch(x)).flatten(2).transpose(1, 2) + self.pos
         return self.head(self.norm(self.blocks(x)).mean(1))
 
 
-def vit(image: int = 32, patch: int = 8, width: int = WIDTH, heads: int = 2, depth: int = 2) -> Any:
+def vit(
+    image: int = 32, patch: int = 8, width: int = WIDTH, heads: int = 2, depth: int = 2, patch_norm: bool = False
+) -> Any:
     torch.manual_seed(1)
-    return VisionTransformer(image, patch, width, heads, depth)
+    return VisionTransformer(image, patch, width, heads, depth, patch_norm)
 
 
 class Cnn(nn.Module):
