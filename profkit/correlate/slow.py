@@ -124,7 +124,9 @@ def slow_classes(units: pd.DataFrame, *, across: bool) -> pd.DataFrame:
         usual = _ratio_of_the_run(units, ratio, without=str(word))
         if not across:
             usual = max(usual, 0.0)
-        excess = float((members["expected_ns"] - members["ref_wall_ns"] * np.exp(usual)).sum())
+        # At most what it takes: slowed down as its like, a unit that the reference happened to stretch would take more.
+        taken = members[["expected_ns", "run_wall_ns"]].min(axis=1)
+        excess = float((taken - members["ref_wall_ns"] * np.exp(usual)).sum())
         own = float(ratio[members.index].median())
         if len(members) >= _UNITS_OF_A_CLASS and own - usual > np.log(_THRESHOLDS["class_ratio"]) and excess > least:
             found[str(word)] = {

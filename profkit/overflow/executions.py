@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from profkit.overflow.operator_facts import least_inputs, mutated_inputs, scratch_outputs
+from profkit.overflow.operator_facts import least_inputs, mutated_inputs, scratch_outputs, unwritten_outputs
 from profkit.parsers.mindspore.scope import module_of_scope, phase_of_scope
 from profkit.vocabulary.op_class import op_class
 
@@ -50,6 +50,7 @@ class Execution:
         mutated: Slots that it reads and writes: the dump shows them as they are afterwards.
         outputs: What it wrote.
         scratch: Outputs that hold no result.
+        maybe_unwritten: Outputs that its kernel may have left as they were; until they are told apart.
         lacks_inputs: The dump is known not to hold all its inputs.
     """
 
@@ -64,12 +65,15 @@ class Execution:
     mutated: list[int] = field(default_factory=list)
     outputs: list[int] = field(default_factory=list)
     scratch: list[int] = field(default_factory=list)
+    maybe_unwritten: list[int] = field(default_factory=list)
     lacks_inputs: bool = False
 
     def add(self, row: int, io: str, slot: int) -> None:
         """Take a tensor by its row."""
         if io == "input":
             (self.mutated if slot in mutated_inputs(self.op_type) else self.inputs).append(row)
+        elif slot in unwritten_outputs(self.op_type):
+            self.maybe_unwritten.append(row)
         else:
             (self.scratch if slot in scratch_outputs(self.op_type) else self.outputs).append(row)
 

@@ -68,6 +68,11 @@ def scratch_outputs(op_type: str) -> frozenset[int]:
     return _slots("scratch_outputs", op_type)
 
 
+def unwritten_outputs(op_type: str) -> frozenset[int]:
+    """Give the output slots that some kernel of an operator type leaves as they were."""
+    return _slots("unwritten_outputs", op_type)
+
+
 def least_inputs(op_type: str) -> int:
     """Give the fewest inputs that an operator type of MindSpore has; 0 if that is not known."""
     fewest: int = _facts()["least_inputs"].get(op_type, 0)

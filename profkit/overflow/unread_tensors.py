@@ -2,7 +2,8 @@
 
 MindSpore 2.10 on CPU runs many float16 operators with a float32 kernel, and dumps the first half of the float32 buffer
 as if it were the float16 result: garbage with random NaN. The right values appear only after the Cast that follows.
-Scratch memory handed from a forward to its backward operator is garbage of another kind.
+Scratch memory handed from a forward to its backward operator is garbage of another kind, and so are outputs that a
+kernel leaves unwritten, as Adam those that stand for what it writes in place.
 """
 
 from __future__ import annotations
@@ -18,13 +19,15 @@ def mark_unread_tensors(step: Step, states: TensorStates) -> dict[bytes, Executi
 
     An output cannot be read if it is float16 and every floating-point input of its operator, which is no Cast, is
     float32 or itself unread; where inputs were not dumped, if its bytes look like that. An input cannot be read if it
-    is byte for byte an unread output.
+    is byte for byte an unread output. Nor can an output that may be unwritten, unless it equals what was written in
+    place: then it joins the outputs of its execution.
 
     Only graphs dump so: the names of their files hold the time.
     """
     writers: dict[bytes, Execution] = {}
     sizes: set[int] = set()
     for execution in step.executions:
+        _part_unwritten(execution, states)
         for row in (*execution.inputs, *execution.mutated):
             if states.is_float(row) and states.size_bytes(row) in sizes and states.digest(row) in writers:
                 states.mark_unread(row)
@@ -40,6 +43,16 @@ def mark_unread_tensors(step: Step, states: TensorStates) -> dict[bytes, Executi
                 writers.setdefault(content, execution)
                 sizes.add(states.size_bytes(row))
     return writers
+
+
+def _part_unwritten(execution: Execution, states: TensorStates) -> None:
+    written = {states.digest(row) for row in execution.mutated} - {None} if execution.maybe_unwritten else set()
+    for row in execution.maybe_unwritten:
+        if states.digest(row) in written:
+            execution.outputs.append(row)
+        else:
+            states.mark_unread(row)
+    execution.maybe_unwritten.clear()
 
 
 def _is_float16_of_a_graph(row: int, states: TensorStates) -> bool:

@@ -152,3 +152,12 @@ def test_a_class_that_is_slow_everywhere_is_one_finding() -> None:
     assert found.index.tolist() == ["conv"]
     assert found.loc["conv", "usual_ratio"] == pytest.approx(2.0)
     assert found.loc["conv", "excess_ns"] == pytest.approx(5 * 28_000.0)
+
+
+def test_a_unit_that_the_reference_stretched_makes_no_class_slow() -> None:
+    classes = np.repeat(["norm", "matmul", "elementwise"], 5)
+    units = pd.DataFrame({"op_class": classes, "ref_wall_ns": 1000.0})
+    units["run_wall_ns"] = 1000.0 * np.where(classes == "norm", 12.0, 4.0)
+    units.loc[0, "ref_wall_ns"] = 100_000.0
+    units["expected_ns"] = units["ref_wall_ns"] * np.where(classes == "norm", 12.0, 4.0)
+    assert slow_classes(units, across=True).empty

@@ -192,6 +192,28 @@ def test_weights_spoilt_by_the_step_before_are_no_new_origin(dump: Any) -> None:
     assert "equal to net_weight as dumped in iteration 0" in later.iloc[0]["reason"]
 
 
+def test_outputs_that_a_kernel_left_unwritten_are_no_origin(dump: Any) -> None:
+    """What Adam wrote in place is what it made; its outputs, and two of BatchNorm's, are what lay in memory before."""
+    x, weight = values(4, 6), values(6)
+    rest = np.array([np.nan, 1, 2, 3, 4, 5], dtype=F32)
+    dump.op(f"{NET}BatchNorm-op0", [x, weight, weight, weight, weight], x, rest, rest, weight, weight)
+    dump.op("Default_optimizer-Adam_Adam-op0", [weight, weight, weight, F32(0.9), weight], rest, rest, rest)
+    assert dump.hunt().empty
+    bad = dump.op(f"{NET}Log-op0", [weight - 5], log_of(weight - 5))
+    dump.op("Default_optimizer-Adam_Adam-op1", [bad, bad, bad, F32(0.9), bad], weight, weight, weight)
+    found = dump.hunt()
+    assert roles(found) == [("Log-op0", "origin"), ("Adam-op1", "carrier")]
+    assert "neither the loss nor a weight" not in primary(found)["reason"]
+
+
+def test_outputs_that_equal_what_was_written_in_place_were_written(dump: Any) -> None:
+    updated = np.array([1, np.inf], dtype=F32)
+    dump.op("Default_optimizer-Adam_Adam-op0", [updated, updated, updated, F32(3e38), values(2)], updated)
+    found = dump.hunt()
+    assert roles(found) == [("Adam-op0", "origin")]
+    assert found.iloc[0]["pos_inf"] == 1
+
+
 def test_an_in_place_operator_may_be_the_origin_although_its_dumped_input_is_bad(dump: Any) -> None:
     updated = np.array([1, np.inf], dtype=F32)
     dump.op("Default_optimizer-Momentum_ApplyMomentum-op0", [updated, updated, F32(3e38), values(2)], updated)
