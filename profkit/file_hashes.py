@@ -10,30 +10,22 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from profkit.errors import ProfkitError
+from profkit.file_state import is_settled, state_of
 from profkit.progress import Progress
+from profkit.store import file_in_one_step
 
 _BLOCK_BYTES = 1 << 20
 # Below it hashing costs less than it is worth to remember (a millisecond at 1 GB/s).
 _SMALLEST_REMEMBERED_BYTES = 1 << 20
-# The coarsest clock of a file system in use (FAT) counts in steps of 2 s.
-_CLOCK_STEP_NS = 2 * 10**9
 _FILES_REMEMBERED = 1000
 
 _STATE_NUMBERS = 5
-
-
-def file_states(files: Sequence[Path]) -> list[tuple[int, ...]]:
-    """Give what changes whenever a file does: two equal answers mean that nothing was written in between.
-
-    Raises:
-        OSError: A file cannot be read.
-    """
-    return [_state(file.stat()) for file in files]
 
 
 class FileHashes:
@@ -68,7 +60,7 @@ class FileHashes:
     def _digest(self, file: Path, done: int, total: int, progress: Progress) -> str:
         place = str(file.resolve())
         with file.open("rb") as stream:
-            before = _state(os.fstat(stream.fileno()))
+            before = state_of(os.fstat(stream.fileno()))
             remembered = self._known.get(place)
             if remembered is not None and remembered[:-1] == list(before):
                 return str(remembered[-1])
@@ -78,8 +70,8 @@ class FileHashes:
             while stream.tell() < before[2] and (block := stream.read(_BLOCK_BYTES)):
                 digest.update(block)
                 progress("checking", file.name, min((done + stream.tell()) / total, 1.0))
-            settled = max(before[-2:]) + _CLOCK_STEP_NS < began_ns
-            if settled and before[2] >= _SMALLEST_REMEMBERED_BYTES and _state(os.fstat(stream.fileno())) == before:
+            unchanged = is_settled(before, began_ns) and state_of(os.fstat(stream.fileno())) == before
+            if unchanged and before[2] >= _SMALLEST_REMEMBERED_BYTES:
                 self._known.pop(place, None)
                 self._known[place] = [*before, digest.hexdigest()]
                 self._changed = True
@@ -87,21 +79,8 @@ class FileHashes:
 
     def _save(self) -> None:
         kept = dict(list(self._known.items())[-_FILES_REMEMBERED:])
-        try:
-            handle, name = tempfile.mkstemp(prefix=f".{self._memory.name}.", dir=self._memory.parent)
-        except OSError:
-            return
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(kept, file)
-            Path(name).replace(self._memory)
-        except OSError:
-            Path(name).unlink(missing_ok=True)
-
-
-def _state(status: os.stat_result) -> tuple[int, int, int, int, int]:
-    """Give device, inode, size, and times of modification and of change (which nobody can set back)."""
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+        with suppress(ProfkitError), file_in_one_step(self._memory) as file:
+            file.write(json.dumps(kept).encode())
 
 
 def _read(memory: Path) -> dict[str, list[int | str]]:

@@ -12,7 +12,7 @@ import pandas as pd
 from profkit.cache import Cache
 from profkit.discovery import Discovery, Found, discover
 from profkit.errors import AmbiguousInputError, ImportIssue, ProfkitError, Severity, UnreadableInputError
-from profkit.file_hashes import file_states
+from profkit.file_state import FileState, file_states
 from profkit.frame_spec import concatenate
 from profkit.parsers.base import Framework, Parsed
 from profkit.progress import Progress, silent
@@ -150,7 +150,7 @@ def read_source(found: Found, *, cache: Cache | None = None, progress: Progress 
     parser, recognition = found.claim.parser, found.claim.recognition
     notes: list[ImportIssue | None] = []
     parsed: Parsed | None = None
-    key, before = "", list[tuple[int, ...]]()
+    key, before = "", list[FileState]()
     try:
         if cache is not None and parser.descriptor.cacheable:
             before = file_states(recognition.files)

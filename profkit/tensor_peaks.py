@@ -7,23 +7,23 @@ size, time of modification and time of change, and only if both times lay well b
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
 
-_CLOCK_STEP_NS = 2 * 10**9
-"""The coarsest clock of a file system in use (FAT) counts in steps of 2 s."""
+from profkit.errors import ProfkitError
+from profkit.file_state import FileState, is_settled, state_of
+from profkit.store import file_in_one_step
+
 _TENSORS_REMEMBERED = 200_000
 _LARGEST_MEMORY_BYTES = 1 << 28
 
 Peak = tuple[bool, bool, bool, float]
 """Whether there is a NaN, an Inf and no NaN, the largest value of the dtype; and the largest magnitude."""
-_FileState = tuple[int, int, int, int, int]
-_DECODER = msgspec.msgpack.Decoder(dict[str, tuple[_FileState, Peak]])
+_DECODER = msgspec.msgpack.Decoder(dict[str, tuple[FileState, Peak]])
 
 
 class TensorPeaks:
@@ -48,7 +48,7 @@ class TensorPeaks:
         """Give a function that takes the peak of a tensor; it is kept if the file did not change meanwhile."""
         before, began_ns, taken = _state(path), time.time_ns(), list[Peak]()
         yield taken.append
-        settled = before is not None and max(before[-2:]) + _CLOCK_STEP_NS < began_ns
+        settled = before is not None and is_settled(before, began_ns)
         if before is not None and settled and taken and _state(path) == before:
             nan, inf, saturated, magnitude = taken[0]
             self._known.pop(_key(path, member, dtype), None)
@@ -60,33 +60,24 @@ class TensorPeaks:
         if not self._changed:
             return
         kept = dict(list(self._known.items())[-_TENSORS_REMEMBERED:])
-        try:
+        with suppress(OSError):
             self._memory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(prefix=f".{self._memory.name}.", dir=self._memory.parent)
-        except OSError:
-            return
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(msgspec.msgpack.encode(kept))
-            Path(name).replace(self._memory)
-        except OSError:
-            Path(name).unlink(missing_ok=True)
+        with suppress(ProfkitError), file_in_one_step(self._memory) as file:
+            file.write(msgspec.msgpack.encode(kept))
 
 
 def _key(path: str, member: str, dtype: str) -> str:
     return "\0".join((os.path.abspath(path), member, dtype))  # noqa: PTH100 - Path.absolute is ten times as slow
 
 
-def _state(path: str) -> _FileState | None:
-    """Give device, inode, size, and times of modification and of change (which nobody can set back)."""
+def _state(path: str) -> FileState | None:
     try:
-        status = os.stat(path)  # noqa: PTH116 - called for ten thousand files
+        return state_of(os.stat(path))  # noqa: PTH116 - called for ten thousand files
     except OSError:
         return None
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def _read(memory: Path) -> dict[str, tuple[_FileState, Peak]]:
+def _read(memory: Path) -> dict[str, tuple[FileState, Peak]]:
     try:
         if memory.stat().st_size > _LARGEST_MEMORY_BYTES:
             return {}

@@ -17,7 +17,7 @@ NET = "Default_net-Net_"
 
 @pytest.fixture(autouse=True)
 def _fine_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("profkit.tensor_peaks._CLOCK_STEP_NS", 0)
+    monkeypatch.setattr("profkit.file_state._CLOCK_STEP_NS", 0)
 
 
 def test_a_second_look_reads_no_finite_tensor(dump: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
