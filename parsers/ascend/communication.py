@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -34,39 +34,63 @@ def read_communication(path: Path) -> tuple[pd.DataFrame, list[ImportIssue]]:
         Columns of schema.COMM without rank and source, in file order, and what was lost. Starts carry the file's one
         decimal of a microsecond: they do not join with kernel starts.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8", errors="replace"), parse_float=Decimal)
-    except (ValueError, RecursionError) as error:
-        lost = ImportIssue(Severity.DATA_LOSS, str(path), "", f"no JSON, so no communication was read: {error}")
-        return pd.DataFrame(columns=_COLUMNS), [lost]
+    entries, issues = recorded_entries(path, "communication")
     strange: list[str] = []
-    rows = list(_operations(content, strange))
-    issues = [
+    rows = list(_operations(entries, strange))
+    issues += [
         ImportIssue(Severity.DATA_LOSS, str(path), where[:80], "not an operation with times: skipped")
         for where in strange
     ]
     return pd.DataFrame(rows, columns=_COLUMNS), issues
 
 
-def _operations(content: object, strange: list[str]) -> Iterator[tuple[Any, ...]]:
+class Entry(NamedTuple):
+    """What a communication file says of one operation: its step (-1: none), where it stands, its name and its body."""
+
+    step: int
+    step_key: str
+    name: str
+    body: object
+
+
+def recorded_entries(path: Path, what: str) -> tuple[list[Entry], list[ImportIssue]]:
+    """Give the operations of communication.json or communication_matrix.json without totals, and what was lost.
+
+    Args:
+        path: The file.
+        what: What it holds, for issues.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8", errors="replace"), parse_float=Decimal)
+    except (ValueError, RecursionError) as error:
+        text = f"no JSON, so no {what} was read: {error}"
+        return [], [ImportIssue(Severity.DATA_LOSS, str(path), "", text)]
+    entries: list[Entry] = []
+    strange: list[str] = []
     if not isinstance(content, dict):
-        strange.append("top level")
-        return
+        content, strange = {}, ["top level"]
     for step_key, kinds in content.items():
         match = _STEP.fullmatch(step_key)
         if match is None or not isinstance(kinds, dict):
             strange.append(step_key)
             continue
         step = int(match.group(1) or -1)
-        for operations in kinds.values():
-            for name, body in operations.items() if isinstance(operations, dict) else ():
-                if name == TOTAL:
-                    continue
-                times = body.get("Communication Time Info") if isinstance(body, dict) else None
-                if not isinstance(times, dict):
-                    strange.append(f"{step_key} {name}")
-                    continue
-                yield _operation(step, name, times, body.get("Communication Bandwidth Info"))
+        for kind, operations in kinds.items():
+            if not isinstance(operations, dict):
+                strange.append(f"{step_key} {kind}")
+                continue
+            entries += [Entry(step, step_key, name, body) for name, body in operations.items() if name != TOTAL]
+    text = "not operations by step and kind: skipped"
+    return entries, [ImportIssue(Severity.DATA_LOSS, str(path), where[:80], text) for where in strange]
+
+
+def _operations(entries: Iterable[Entry], strange: list[str]) -> Iterator[tuple[Any, ...]]:
+    for step, step_key, name, body in entries:
+        times = body.get("Communication Time Info") if isinstance(body, dict) else None
+        if isinstance(body, dict) and isinstance(times, dict):
+            yield _operation(step, name, times, body.get("Communication Bandwidth Info"))
+        else:
+            strange.append(f"{step_key} {name}")
 
 
 def _operation(step: int, key: str, times: dict[str, Any], links: object) -> tuple[Any, ...]:

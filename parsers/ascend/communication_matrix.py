@@ -9,9 +9,8 @@ repeats the group in names of operations it does not know (`hcom_send__586_9_1@<
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -19,13 +18,12 @@ from typing import Any
 import pandas as pd
 
 from profkit.errors import ImportIssue, Severity
-from profkit.parsers.ascend.communication import TOTAL, communication_kind, scaled
+from profkit.parsers.ascend.communication import Entry, communication_kind, recorded_entries, scaled
 
 COLUMNS = (
     "step", "operation", "selection", "name", "kind", "group", "src", "dst", "transport", "size_bytes", "dur_ns",
     "bandwidth_gb_s",
 )  # fmt: skip
-_STEP = re.compile(r"step(\d{0,9})")
 _LINK = re.compile(r"(\d{1,9})-(\d{1,9})")
 _SELECTION = re.compile(r"(?P<operation>.+)-(?P<selection>total|top\d+|middle|bottom\d+)")
 _MS_NS, _MB_BYTES = 1_000_000, 1_000_000
@@ -38,14 +36,10 @@ def read_matrix(path: Path) -> tuple[pd.DataFrame, list[ImportIssue]]:
     Returns:
         Columns of schema.LINKS without rank and source, in file order, and what was lost.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8", errors="replace"), parse_float=Decimal)
-    except (ValueError, RecursionError) as error:
-        text = f"no JSON, so no links were read: {error}"
-        return pd.DataFrame(columns=COLUMNS), [ImportIssue(Severity.DATA_LOSS, str(path), "", text)]
+    entries, issues = recorded_entries(path, "links")
     strange: list[str] = []
-    rows = list(_rows(content, strange))
-    issues = [
+    rows = list(_rows(entries, strange))
+    issues += [
         ImportIssue(Severity.DATA_LOSS, str(path), where[:80], "not a link with its transfers: skipped")
         for where in strange
     ]
@@ -60,32 +54,17 @@ def named_selection(key: str) -> tuple[str, str]:
     return match["operation"].split("@", 1)[0], match["selection"]
 
 
-def _rows(content: object, strange: list[str]) -> Iterator[tuple[Any, ...]]:
-    if not isinstance(content, dict):
-        strange.append("top level")
-        return
-    for step_key, kinds in content.items():
-        match = _STEP.fullmatch(step_key)
-        if match is None or not isinstance(kinds, dict):
-            strange.append(step_key)
+def _rows(entries: Iterable[Entry], strange: list[str]) -> Iterator[tuple[Any, ...]]:
+    for step, step_key, key, links in entries:
+        if not isinstance(links, dict):
+            strange.append(f"{step_key} {key}")
             continue
-        step = int(match.group(1) or -1)
-        for operations in kinds.values():
-            if not isinstance(operations, dict):
-                strange.append(step_key)
-                continue
-            for key, links in operations.items():
-                if key == TOTAL:
-                    continue
-                if not isinstance(links, dict):
-                    strange.append(f"{step_key} {key}")
-                    continue
-                for link, body in links.items():
-                    row = _link(step, key, link, body)
-                    if row is None:
-                        strange.append(f"{step_key} {key} {link}")
-                    else:
-                        yield row
+        for link, body in links.items():
+            row = _link(step, key, link, body)
+            if row is None:
+                strange.append(f"{step_key} {key} {link}")
+            else:
+                yield row
 
 
 def _link(step: int, key: str, link: str, body: object) -> tuple[Any, ...] | None:

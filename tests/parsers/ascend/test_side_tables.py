@@ -15,6 +15,7 @@ import pytest
 from profkit.communication_summary import summarise_links
 from profkit.kernel_counters import load_counters, summarise_counters
 from profkit.memory_summary import summarise_allocations
+from profkit.parsers.ascend.communication import read_communication
 from profkit.parsers.ascend.communication_matrix import read_matrix
 from profkit.parsers.ascend.kernel_counters import counter_columns, is_summed
 from profkit.run import Run, load
@@ -147,6 +148,15 @@ def test_odd_matrices_are_told(tmp_path: Path) -> None:
     for text in ("", "[1]", "[" * 100_000, '{"step1": {"p2p"'):
         path.write_text(text)
         assert read_matrix(path)[1]
+
+
+def test_what_is_no_operation_of_communication_json_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "communication.json"
+    times = {"Communication Time Info": {"Elapse Time(ms)": 2}}
+    path.write_text(json.dumps({"step1": {"p2p": [], "collective": {"a": times, "b": 3}}, "other": {}}))
+    rows, issues = read_communication(path)
+    assert rows["dur_ns"].tolist() == [2_000_000]
+    assert [issue.where for issue in issues] == ["step1 p2p", "other", "step1 b"]
 
 
 def test_calls_are_those_of_the_trace(shared: Path) -> None:
