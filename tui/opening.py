@@ -182,5 +182,8 @@ class OpeningApp(OrderedKeysApp):
     async def _end_loading(self, message: str, hint: str) -> None:
         while any(isinstance(screen, LoadingScreen) for screen in self.screen_stack):
             await self.pop_screen()
+        if not self.screen_stack:
+            # The user left meanwhile: nobody is there to be told.
+            return
         below = isinstance(self.screen, ActionScreen)
         await self.push_screen(MessageScreen(message, hint, can_return=below))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 from textual.widgets import Static
@@ -62,6 +63,22 @@ async def test_a_fault_of_profkit_is_told_and_crashes_nothing():
         screen = await until(pilot, MessageScreen)
         assert "KeyError" in screen.message
         assert "--debug" in screen.hint
+
+
+@pytest.mark.parametrize("reports", [0, 1])
+async def test_leaving_while_loading_fails_raises_nothing(reports):
+    # It fails at different times while the screen is taken down, when some of it is there still.
+    for milliseconds in range(0, 40, 4):
+        app = ProfkitApp(lambda progress, pause=milliseconds / 1000: fail_late(progress, pause, reports), "synthetic")
+        async with app.run_test():
+            pass
+
+
+def fail_late(progress, pause, reports):
+    time.sleep(pause)
+    for _ in range(reports):
+        progress("reading", "trace.json", 0.5)
+    raise UnreadableInputError("trace.json is cut", "record it again")
 
 
 async def test_stopping_twice_does_not_wait(session):

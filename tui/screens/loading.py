@@ -52,7 +52,9 @@ class LoadingScreen(ActionScreen[None]):
         line = self._progress.text(time.monotonic())
         if self._is_stopping:
             line = f"stopping, to show what is known so far; Esc again does not wait.  {line}"
-        self.query_one("#progress", Static).update(line)
+        # A report may arrive while the screen is taken down, its parts before itself.
+        for shown in self.query("#progress").results(Static):
+            shown.update(line)
 
     def action_cancel(self) -> None:
         """Ask to stop."""
