@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,7 @@ class FrameSpec:
 
     def empty(self) -> pd.DataFrame:
         """Give a frame of no rows with every column and dtype."""
-        return pd.DataFrame({c.name: pd.Series(dtype=_EMPTY_DTYPES[c.dtype]) for c in self.columns})
+        return pd.DataFrame({c.name: _no_values(c.dtype) for c in self.columns})
 
     def build(self, data: Mapping[str, Any] | pd.DataFrame) -> pd.DataFrame:
         """Make a valid frame from columns: cast, order, fill absent nullable columns with NA, number the rows.
@@ -140,6 +141,12 @@ class FrameSpec:
                 strange = sorted(set(series.dropna().unique()) - set(column.values))
                 if strange:
                     raise SchemaError(f"frame {self.name}: column {column.name!r} has {strange[:3]}")
+
+
+@cache
+def _no_values(dtype: str) -> Any:
+    """Give the array of no rows: made once, because a run has more empty frames than filled ones."""
+    return pd.Series(dtype=_EMPTY_DTYPES[dtype]).array
 
 
 def _without_guessing(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Annotated
 
 import msgspec
 import numpy as np
@@ -18,15 +17,13 @@ from msgspec import Raw
 from numpy.typing import NDArray
 
 from profkit.errors import Severity
+from profkit.parsers.chrome.forms import ABSENT_NUMBER
 from profkit.parsers.damage_log import DamageLog, Repair
 from profkit.parsers.exact_time import exact_nanoseconds, plain_decimals
 
-ABSENT = Raw(b"")
-ABSENT_NUMBER = -(2**63)
-# The numbers that int64 holds, without the one that stands for none.
-PlainNumber = Annotated[int, msgspec.Meta(gt=ABSENT_NUMBER, le=2**63 - 1)]
 _INTEGER = r"^-?[0-9]{1,18}$"
 _INT64_LIMIT = 2**63
+_NS_OF_US = 1000
 
 
 def encoded_texts(values: Sequence[int | str | None]) -> pa.DictionaryArray:
@@ -48,10 +45,16 @@ def plain_texts(values: Sequence[int | str | None]) -> pa.Array:
     return pa.array([None if value is None else str(value) for value in values], pa.string())
 
 
-def plain_numbers(values: Sequence[int]) -> pa.Array:
-    """Give int64 of numbers that were decoded as PlainNumber; null where the key is absent."""
-    numbers = np.fromiter(values, np.int64, len(values))
+def plain_numbers(values: Sequence[int | None]) -> pa.Array:
+    """Give int64 of numbers that were decoded as PlainNumber; null where the key is absent or its value is null."""
+    try:
+        numbers = np.fromiter(values, np.int64, len(values))
+    except TypeError:
+        known = (ABSENT_NUMBER if value is None else value for value in values)
+        numbers = np.fromiter(known, np.int64, len(values))
     absent = numbers == ABSENT_NUMBER
+    if not absent.any():
+        return pa.array(numbers)
     return pa.nulls(len(values), pa.int64()) if absent.all() else pa.array(numbers, mask=absent)
 
 
@@ -101,7 +104,12 @@ class ColumnMaker:
         return ColumnMaker(self._numbers[chosen], self._damage)
 
     def times(self, column: str, texts: pa.Array) -> pa.Array:
-        """Give Int64 nanoseconds of texts of microseconds."""
+        """Give Int64 nanoseconds of microseconds, as texts or int64."""
+        if pa.types.is_integer(texts.type):
+            try:
+                return pc.multiply_checked(texts, _NS_OF_US)
+            except pa.ArrowInvalid:
+                texts = texts.cast(pa.string())
         times = exact_nanoseconds(texts)
         self._count(Repair(f"{column} is no time within int64: unknown", Severity.DATA_LOSS), times.unreadable)
         self._count(Repair(f"{column} has digits below a nanosecond: rounded", Severity.INFO), times.rounded)
@@ -109,6 +117,8 @@ class ColumnMaker:
 
     def integers(self, column: str, texts: pa.Array) -> pa.Array:
         """Give int64 of numbers and of texts of digits."""
+        if pa.types.is_integer(texts.type):
+            return texts
         if texts.null_count == len(texts):
             return pa.nulls(len(texts), pa.int64())
         plain_values = plain_decimals(texts, decimals=0)

@@ -33,36 +33,27 @@ from operator import is_not
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-import msgspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from msgspec import Raw
-from msgspec.structs import astuple
 from numpy.typing import NDArray
 
 from profkit.errors import ImportIssue, UnreadableInputError
-from profkit.parsers.chrome.columns import (
+from profkit.parsers.chrome.columns import ColumnMaker, encoded_texts, plain_numbers, plain_texts, raw_texts
+from profkit.parsers.chrome.forms import (
     ABSENT,
     ABSENT_NUMBER,
-    ColumnMaker,
-    PlainNumber,
-    encoded_texts,
-    plain_numbers,
-    plain_texts,
-    raw_texts,
+    JUDGED_FIELDS,
+    TIME_FIELDS,
+    FittingForms,
+    Form,
+    field_values,
 )
 from profkit.parsers.chrome.windows import WINDOW_BYTES, EventWindows, Window
 from profkit.progress import Progress, silent
 
-_TEXT_COLUMNS = ("ph", "cat", "name")
-_LANE_COLUMNS = ("pid", "tid")
-_TIME_COLUMNS = {"ts": "ts_ns", "dur": "dur_ns"}
-_JUDGED_FIELDS = (*_TEXT_COLUMNS, *_LANE_COLUMNS)
-_READ_FIELDS = ("id", *_TIME_COLUMNS, "args")
-# In the order of the event's struct.
-_EVENT_FIELDS = (*_JUDGED_FIELDS, *_READ_FIELDS)
+_READ_FIELDS = ("id", *TIME_FIELDS, "args")
 
 
 @dataclass(frozen=True)
@@ -166,6 +157,7 @@ class EventBatches:
         choose: Given the columns row, ph, cat, name, pid and tid of a window, says which of its events to give: bool,
             shape (n,). All if None.
         apart: Events that are given elsewhere; `phases` need not name theirs.
+        with_ids: Whether to give the column `id`.
         window_bytes: Plain bytes of a window.
 
     Attributes:
@@ -185,6 +177,7 @@ class EventBatches:
         *,
         choose: Callable[[pa.Table], NDArray[np.bool_]] | None = None,
         apart: Apart | None = None,
+        with_ids: bool = True,
         window_bytes: int = WINDOW_BYTES,
     ) -> None:
         self._path = path
@@ -192,19 +185,8 @@ class EventBatches:
         self._phases = frozenset(phases)
         self._choose = choose
         self._apart = apart
-        usual = tuple(dict.fromkeys(key for argument in arguments if not argument.beside for key in argument.keys))
-        rare = [key for argument in arguments if argument.beside for key in (argument.beside, *argument.keys)]
-        elsewhere = [key for argument in (apart.arguments if apart else ()) for key in argument.keys]
-        texts = {key for argument in arguments if argument.kind != "int" for key in argument.keys}
-        numbers = frozenset(usual) - texts - frozenset(rare) - frozenset(elsewhere)
-        every = tuple(dict.fromkeys([*usual, *rare, *elsewhere]))
-        told_by = dict.fromkeys([*(argument.beside for argument in arguments), *elsewhere])
-        marks = [f'"{key}"'.encode() for key in told_by if key]
-        self._any = _Form.of(every, frozenset())
-        plain, plain_usual = _Form.of(every, numbers), _Form.of(usual, numbers)
-        self._forms = {form.event: form for form in (self._any, plain, plain_usual)}
-        faster = [(plain_usual.event, marks), (plain.event, ())]
-        self.windows = EventWindows(path, self._any.event, header_keys, progress, window_bytes, faster)
+        self._forms = _forms(arguments, apart.arguments if apart else (), with_ids=with_ids)
+        self.windows = EventWindows(path, self._forms, header_keys, progress, window_bytes)
 
     def __iter__(self) -> Iterator[pa.Table]:
         any_event = any_phase = False
@@ -251,84 +233,73 @@ class EventBatches:
         arguments: Sequence[Argument],
         choose: Callable[[pa.Table], NDArray[np.bool_]] | None,
     ) -> pa.Table:
-        values = _fields(events, _EVENT_FIELDS)
+        form = self._forms.form_of(events)
+        values = field_values(events, form.fields)
         columns: dict[str, pa.Array] = {"row": pa.array(numbers)}
-        columns.update((name, encoded_texts(values[name])) for name in _JUDGED_FIELDS)
+        columns.update((name, encoded_texts(values[name])) for name in JUDGED_FIELDS)
         if choose is not None:
             chosen = choose(pa.table(columns))
             if not chosen.all():
                 columns = {name: column.filter(pa.array(chosen)) for name, column in columns.items()}
-                values = {name: list(compress(values[name], chosen)) for name in _READ_FIELDS}
+                values = {name: list(compress(values[name], chosen)) for name in _READ_FIELDS if name in values}
                 numbers = numbers[chosen]
         column = ColumnMaker(numbers, self.windows.damage)
-        columns["id"] = plain_texts(values["id"])
-        for name, target in _TIME_COLUMNS.items():
-            columns[target] = column.times(target, raw_texts(values[name]))
-        form = self._forms[type(events[0])] if events else self._any
+        if "id" in values:
+            columns["id"] = plain_texts(values["id"])
+        for name in TIME_FIELDS:
+            columns[f"{name}_ns"] = column.times(f"{name}_ns", _read(form, name, values[name]))
         columns.update(self._argument_columns(column, values["args"], form, arguments))
         return pa.table(columns)
 
     def _argument_columns(
-        self, column: ColumnMaker, args: Sequence[Any], form: _Form, arguments: Sequence[Argument]
+        self, column: ColumnMaker, args: Sequence[Any], form: Form, arguments: Sequence[Argument]
     ) -> dict[str, pa.Array]:
         none = form.args()
-        values = _fields([present or none for present in args], form.keys)
+        values = field_values([present or none for present in args], form.keys) if form.keys else {}
         usual = [argument for argument in arguments if not argument.beside]
-        found = self._columns_of(column, usual, values, form.numbers)
+        found = self._columns_of(column, usual, values, form)
         for beside in dict.fromkeys(argument.beside for argument in arguments if argument.beside):
             wanted = [argument for argument in arguments if argument.beside == beside]
-            marks = values.get(beside, ())
-            place = np.fromiter(map(is_not, marks, repeat(ABSENT)), bool, len(marks))
-            keys = {key for argument in wanted for key in argument.keys}
-            here = place.any()
-            chosen = {key: list(compress(values.get(key, ()), place)) if here else [] for key in keys}
-            columns = self._columns_of(column.of(place), wanted, chosen, form.numbers)
-            found.update({name: _spread(texts, place, len(args)) for name, texts in columns.items()})
-        return {argument.column: found[argument.column] for argument in arguments}
+            if beside not in values:
+                continue
+            absent = ABSENT_NUMBER if beside in form.numbers else ABSENT
+            place = np.fromiter(map(is_not, values[beside], repeat(absent)), bool, len(args))
+            if place.any():
+                keys = {key for argument in wanted for key in argument.keys}
+                chosen = {key: list(compress(values[key], place)) for key in keys}
+                columns = self._columns_of(column.of(place), wanted, chosen, form)
+                found.update({name: _spread(texts, place) for name, texts in columns.items()})
+        types = {"int": pa.int64(), "text": _texts(), "json": _texts()}
+        return {
+            argument.column: (
+                found[argument.column] if argument.column in found else pa.nulls(len(args), types[argument.kind])
+            )
+            for argument in arguments
+        }
 
     def _columns_of(
         self,
         column: ColumnMaker,
         arguments: Sequence[Argument],
         values: Mapping[str, Sequence[Any]],
-        numbers: frozenset[str],
+        form: Form,
     ) -> dict[str, pa.Array]:
+        """Give the columns of those arguments that the file has had so far."""
         make: dict[str, Callable[[str, pa.Array], pa.Array]] = {
-            "int": lambda name, texts: texts if pa.types.is_integer(texts.type) else column.integers(name, texts),
+            "int": column.integers,
             "text": column.texts,
             "json": lambda _, texts: texts.dictionary_encode(),
         }
         read = {
-            key: (plain_numbers if key in numbers else raw_texts)(values[key])
-            for key in dict.fromkeys(key for argument in arguments for key in argument.keys)
+            key: _read(form, key, values[key])
+            for key in dict.fromkeys(key for argument in arguments for key in argument.keys if key in values)
         }
+        spelled = ((argument, [read[key] for key in argument.keys if key in read]) for argument in arguments)
         return {
-            argument.column: make[argument.kind](argument.column, _first_present([read[key] for key in argument.keys]))
-            for argument in arguments
+            argument.column: make[argument.kind](argument.column, _first_present(texts))
+            for argument, texts in spelled
+            if texts
         }
-
-
-@dataclass(frozen=True)
-class _Form:
-    """How an event is decoded.
-
-    Attributes:
-        event: Struct of an event.
-        args: Struct of its `args`.
-        keys: The keys of `args` that are decoded, in the order of the struct's fields.
-        numbers: Those decoded as plain int64, the others as raw JSON.
-    """
-
-    event: type[msgspec.Struct]
-    args: type[msgspec.Struct]
-    keys: tuple[str, ...]
-    numbers: frozenset[str]
-
-    @classmethod
-    def of(cls, keys: tuple[str, ...], numbers: frozenset[str]) -> _Form:
-        """Make the structs."""
-        args, event = _struct_types(keys, numbers)
-        return cls(event, args, keys, numbers)
 
 
 @contextmanager
@@ -343,48 +314,36 @@ def _garbage_collection_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _fields(structs: Sequence[msgspec.Struct], names: tuple[str, ...]) -> dict[str, Sequence[Any]]:
-    """Give the values of all fields of many structs of one type; `names` are theirs, in order."""
-    if not structs:
-        return dict.fromkeys(names, ())
-    return dict(zip(names, zip(*map(astuple, structs), strict=True), strict=True))
+def _forms(usual_and_rare: Sequence[Argument], elsewhere: Sequence[Argument], *, with_ids: bool) -> FittingForms:
+    """Make the forms in which to decode events of which some arguments are wanted."""
+    usual = [key for argument in usual_and_rare if not argument.beside for key in argument.keys]
+    rare: dict[str, tuple[str, ...]] = {}
+    for argument in usual_and_rare:
+        if argument.beside:
+            rare[argument.beside] = (*rare.get(argument.beside, ()), *argument.keys)
+    usual += [key for argument in elsewhere for key in argument.keys]
+    texts = {key for argument in (*usual_and_rare, *elsewhere) if argument.kind != "int" for key in argument.keys}
+    fields = (*JUDGED_FIELDS, *(name for name in _READ_FIELDS if name != "id" or with_ids))
+    return FittingForms(usual, rare, frozenset(texts), fields)
 
 
-def _spread(values: pa.Array, place: NDArray[np.bool_], rows: int) -> pa.Array:
+def _read(form: Form, name: str, values: Sequence[Any]) -> pa.Array:
+    """Give the column of a field or key: int64 where the form decodes it as numbers, else JSON texts."""
+    return plain_numbers(values) if name in form.numbers else raw_texts(values)
+
+
+def _texts() -> pa.DictionaryType:
+    return pa.dictionary(pa.int32(), pa.string())
+
+
+def _spread(values: pa.Array, place: NDArray[np.bool_]) -> pa.Array:
     """Give values of some rows as a column of all rows, null in the others."""
-    if not len(values):
-        return pa.nulls(rows, values.type)
     return values.take(pa.array(np.cumsum(place) - 1, mask=~place))
 
 
 def _first_present(spellings: Sequence[pa.Array]) -> pa.Array:
     """Give of each event the first spelling that it has."""
     used = [texts for texts in spellings if texts.null_count < len(texts)] or list(spellings[:1])
+    if len({texts.type for texts in used}) > 1:
+        used = [texts.cast(pa.string()) for texts in used]
     return used[0] if len(used) == 1 else pc.coalesce(*used)
-
-
-def _struct_types(keys: Sequence[str], numbers: frozenset[str]) -> tuple[type[msgspec.Struct], type[msgspec.Struct]]:
-    """Give the structs of the wanted values of args, raw JSON or plain numbers, and of an event."""
-    args = msgspec.defstruct(
-        "Args",
-        [
-            (f"a{i}", PlainNumber, msgspec.field(name=key, default=ABSENT_NUMBER))
-            if key in numbers
-            else (f"a{i}", Raw, msgspec.field(name=key, default=ABSENT))
-            for i, key in enumerate(keys)
-        ],
-        gc=False,
-    )
-    text = str | None
-    number_or_text = int | str | None
-    event = msgspec.defstruct(
-        "Event",
-        [
-            *((name, text, None) for name in _TEXT_COLUMNS),
-            *((name, number_or_text, None) for name in (*_LANE_COLUMNS, "id")),
-            *((name, Raw, ABSENT) for name in _TIME_COLUMNS),
-            ("args", args | None, None),
-        ],
-        gc=False,
-    )
-    return args, event

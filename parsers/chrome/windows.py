@@ -19,6 +19,7 @@ from msgspec import Raw
 
 from profkit.errors import Severity, UnreadableInputError
 from profkit.parsers.byte_stream import ByteStream
+from profkit.parsers.chrome.forms import FittingForms
 from profkit.parsers.chrome.salvage import DECODE_ERRORS, EventSalvage, Salvaged, is_utf8
 from profkit.parsers.damage_log import DamageLog
 from profkit.progress import Progress
@@ -54,12 +55,10 @@ class EventWindows:
 
     Args:
         path: Plain or gzip file.
-        event_type: msgspec Struct of an event; its `args` field is a Struct or None, or there is none.
+        forms: What decodes a window; the `args` field of its events is a Struct or None, or there is none.
         header_keys: Top-level keys to keep; others (they may hold secrets of the environment) are never decoded.
         progress: Told the fraction read at each window.
         window_bytes: Plain bytes of a window.
-        faster: Types of fewer fields or narrower ones, the fastest first, each with the texts of which a window must
-            hold none. A type that a window does not fit is not tried on those behind it; the last resort is event_type.
 
     Attributes:
         header: The kept top-level values; complete after the iteration (keys may stand behind the events).
@@ -73,20 +72,16 @@ class EventWindows:
     def __init__(
         self,
         path: Path,
-        event_type: type[msgspec.Struct],
+        forms: FittingForms,
         header_keys: Sequence[str],
         progress: Progress,
         window_bytes: int = WINDOW_BYTES,
-        faster: Sequence[tuple[type[msgspec.Struct], Sequence[bytes]]] = (),
     ) -> None:
         self._path = path
         self._progress = progress
         self._window_bytes = window_bytes
-        self._events = msgspec.json.Decoder(list[event_type])  # type: ignore[valid-type]
-        self._faster: list[tuple[Any, Sequence[bytes]]] = [
-            (msgspec.json.Decoder(list[narrow]), forbidden)  # type: ignore[valid-type]
-            for narrow, forbidden in faster
-        ]
+        self._forms = forms
+        event_type = forms.widest.event
         self._header_keys = tuple(header_keys)
         document = msgspec.defstruct(
             "Document",
@@ -228,7 +223,7 @@ class EventWindows:
         for cut in _last_cuts(text):
             part = b"[" + text[: cut.start() + 1] + b"]"
             try:
-                events = self._decoded(part)
+                events = self._forms.decode(part)
             except DECODE_ERRORS:
                 continue
             if not is_utf8(part):
@@ -236,20 +231,6 @@ class EventWindows:
             return self._numbered(events), cut.end() - 1, False
         saved = self._salvaged(text, offset, final=False)
         return Window(saved.events, saved.numbers), saved.consumed, saved.closed
-
-    def _decoded(self, part: bytes) -> list[Any]:
-        for decoder in self._faster:
-            narrow, forbidden = decoder
-            if any(text in part for text in forbidden):
-                continue
-            try:
-                fast: list[Any] = narrow.decode(part)
-            except msgspec.ValidationError:
-                self._faster = [other for other in self._faster if other is not decoder]
-            else:
-                return fast
-        events: list[Any] = self._events.decode(part)
-        return events
 
     def _salvaged(self, text: bytes, offset: int, *, final: bool) -> Salvaged:
         saved = self._salvage.walk(text, offset, self._number, final=final)
@@ -283,7 +264,7 @@ class EventWindows:
             return None
         try:
             if not self.is_object:
-                return self._numbered(self._events.decode(b"[" + text))
+                return self._numbered(self._forms.decode(b"[" + text))
             document: Any = self._document.decode(b'{"traceEvents":[' + text)
         except DECODE_ERRORS:
             return None

@@ -108,19 +108,22 @@ class _Columns:
         self._inputs: GrowingCodes[tuple[str | None, str | None]] = GrowingCodes()
         self._integers = {name: GrowingIntegers() for name in integers}
 
-    def add(self, events: pa.RecordBatch, roles: Roles) -> None:
-        """Add events that all have a start and a duration."""
-        self._role.append(roles)
-        self._row.append(events["row"].to_numpy())
-        self._start.append(events["ts_ns"].to_numpy())
-        self._dur.append(np.maximum(events["dur_ns"].to_numpy(), 0))
-        name = events["name"]
-        self._name.append(*_with_empty(name.dictionary.to_pylist(), codes_of(name)))
-        self._cat.append(events["cat"].dictionary.to_pylist(), codes_of(events["cat"]))
-        self._lane.append(*_pairs(events["pid"], events["tid"]))
-        self._inputs.append(*_pairs(events["dims"], events["types"]))
+    def add(self, events: pa.RecordBatch, roles: Roles, chosen: Bools) -> None:
+        """Add some events of a window that all have a start and a duration."""
+        if not chosen.any():
+            return
+        self._role.append(roles[chosen])
+        self._row.append(events["row"].to_numpy()[chosen])
+        self._start.append(events["ts_ns"].to_numpy()[chosen])
+        self._dur.append(np.maximum(events["dur_ns"].to_numpy()[chosen], 0))
+        name, cat = events["name"], events["cat"]
+        self._name.append(*_with_empty(name.dictionary.to_pylist(), codes_of(name)[chosen]))
+        self._cat.append(cat.dictionary.to_pylist(), codes_of(cat)[chosen])
+        self._lane.append(*_pairs(events["pid"], events["tid"], chosen))
+        self._inputs.append(*_pairs(events["dims"], events["types"], chosen))
+        mask = pa.array(chosen)
         for column, growing in self._integers.items():
-            growing.append(events[column])
+            growing.append(events[column].filter(mask))
 
     def finish(self) -> KeptEvents:
         """Give all of them; nothing may be added afterwards."""
@@ -146,10 +149,14 @@ def _with_empty(texts: list[str], codes: Codes) -> tuple[list[str], Codes]:
     return [*texts, ""], np.where(codes < 0, len(texts), codes).astype(np.int32) if (codes < 0).any() else codes
 
 
-def _pairs(first: pa.DictionaryArray, second: pa.DictionaryArray) -> tuple[list[tuple[str | None, str | None]], Codes]:
-    """Give the distinct pairs of two texts and the place of each row's pair among them."""
+def _pairs(
+    first: pa.DictionaryArray, second: pa.DictionaryArray, chosen: Bools
+) -> tuple[list[tuple[str | None, str | None]], Codes]:
+    """Give the distinct pairs of two texts in the chosen rows, and the place of each row's pair among them."""
+    if first.null_count == len(first) and second.null_count == len(second):
+        return [(None, None)], np.zeros(int(chosen.sum()), np.int32)
     firsts, seconds = [*first.dictionary.to_pylist(), None], [*second.dictionary.to_pylist(), None]
-    combined = (codes_of(first) % len(firsts)) * len(seconds) + codes_of(second) % len(seconds)
+    combined = (codes_of(first)[chosen] % len(firsts)) * len(seconds) + codes_of(second)[chosen] % len(seconds)
     distinct, codes = _distinct(combined, len(firsts) * len(seconds))
     return [(firsts[i // len(seconds)], seconds[i % len(seconds)]) for i in distinct.tolist()], codes
 
@@ -197,7 +204,8 @@ class EventCollector:
         roles = _roles(batch)
         roles[are_memory_events(batch)] = MEMORY
         kept = (roles < PYTHON) | (roles == MEMORY)
-        self._count_left_out(batch.filter(pa.array(~kept)))
+        if not kept.all():
+            self._count_left_out(batch, ~kept)
         self._roles = roles[kept]
         return kept
 
@@ -216,11 +224,8 @@ class EventCollector:
         self._count(_UNTOLD_NAME, batch, _is_text(batch["name"], _UNKNOWN_NAME))
         operators = roles <= DEVICE
         self.collectives.add(batch, roles == DEVICE)
-        for columns, mask in ((self._operators, operators), (self._spans, ~operators)):
-            if mask.all():
-                columns.add(batch, roles)
-            elif mask.any():
-                columns.add(batch.filter(pa.array(mask)), roles[mask])
+        self._operators.add(batch, roles, operators)
+        self._spans.add(batch, roles, ~operators)
 
     def finish(self, base_ns: int) -> tuple[KeptEvents, KeptEvents]:
         """Give operators with device tasks, and spans, the trace's base time added to their starts."""
@@ -239,15 +244,17 @@ class EventCollector:
         if mask.any():
             self.damage.count_all(kind, batch["row"].to_numpy()[mask])
 
-    def _count_left_out(self, batch: pa.RecordBatch) -> None:
+    def _count_left_out(self, batch: pa.RecordBatch, left: Bools) -> None:
         phases, cats = [*batch["ph"].dictionary.to_pylist(), None], [*batch["cat"].dictionary.to_pylist(), None]
         phase, cat = codes_of(batch["ph"]) % len(phases), codes_of(batch["cat"]) % len(cats)
-        kinds, first, counts = np.unique(cat * len(phases) + phase, return_index=True, return_counts=True)
-        for at in np.argsort(first):
-            category, letter = cats[kinds[at] // len(phases)], phases[kinds[at] % len(phases)]
+        kinds = (cat * len(phases) + phase)[left]
+        counts = np.bincount(kinds)
+        # In the order of their first events: of equal counts the first one is named first.
+        for kind in dict.fromkeys(kinds.tolist()) if np.count_nonzero(counts) > 1 else kinds[:1].tolist():
+            category, letter = cats[kind // len(phases)], phases[kind % len(phases)]
             if category is not None or letter is not None:
-                self.left_out[category if category is not None else f"phase {letter}"] += int(counts[at])
-        self._count(_NO_CATEGORY, batch, _is_text(batch["ph"], "X") & (cat == len(cats) - 1))
+                self.left_out[category if category is not None else f"phase {letter}"] += int(counts[kind])
+        self._count(_NO_CATEGORY, batch, left & _is_text(batch["ph"], "X") & (cat == len(cats) - 1))
 
 
 def _is_text(texts: pa.DictionaryArray, text: str) -> Bools:

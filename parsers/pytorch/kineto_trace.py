@@ -86,7 +86,9 @@ class KinetoTrace:
         ]
         arguments += [*MEMORY_ARGUMENTS, *COLLECTIVE_ARGUMENTS]
         collected = EventCollector(path)
-        batches = EventBatches(path, arguments, _HEADER_KEYS, progress=progress, choose=collected.choose)
+        batches = EventBatches(
+            path, arguments, _HEADER_KEYS, progress=progress, choose=collected.choose, with_ids=False
+        )
         for events in batches:
             collected.add(events)
         return _Reading(path, batches.windows, collected).parsed()

@@ -42,13 +42,18 @@ def with_classes_of_launchers(
     asked = np.flatnonzero((ops["level"] == "device").to_numpy() & (classes < 0))
     if not len(asked):
         return ops
-    by_name = classify(ops["name"].iloc[asked], hinted)
-    name_class, name_source = (by_name[name].cat.codes.to_numpy() for name in _COLUMNS)
     classed = nearest_ancestor(parent, classes >= 0)
     above = np.where(launcher[asked] >= 0, classed[launcher[asked]], -1)
-    of_launcher = (above >= 0) & (name_source != _HINT)
-    classes[asked] = np.where(of_launcher, classes[above], name_class)
-    sources[asked] = np.where(of_launcher, _LAUNCHER, name_source)
+    launched = above >= 0
+    classes[asked[launched]] = classes[above[launched]]
+    sources[asked[launched]] = _LAUNCHER
+    # Names are judged one by one by many rules: not those that nobody asks for.
+    named = asked if hinted else asked[~launched]
+    by_name = classify(ops["name"].iloc[named], hinted)
+    name_class, name_source = (by_name[name].cat.codes.to_numpy() for name in _COLUMNS)
+    of_name = (sources[named] != _LAUNCHER) | (name_source == _HINT)
+    classes[named[of_name]] = name_class[of_name]
+    sources[named[of_name]] = name_source[of_name]
     return ops.assign(op_class=_coded(classes, ops["op_class"]), class_source=_coded(sources, ops["class_source"]))
 
 
