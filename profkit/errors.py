@@ -74,3 +74,27 @@ class ImportIssue:
 def has_losses(issues: Iterable[ImportIssue]) -> bool:
     """Say whether anything was lost or refused: an issue of severity info (a repair, a cache note) costs nothing."""
     return any(issue.severity is not Severity.INFO for issue in issues)
+
+
+class NothingRecordedError(ProfkitError):
+    """A recording that holds nothing of what was asked for.
+
+    Args:
+        path: What the user named.
+        absent: What it does not hold, as "no operators".
+        issues: What was noticed while reading it: the first loss, if there is one, may be why, and is told as the hint.
+        hint: What to do next where nothing was lost.
+    """
+
+    def __init__(
+        self,
+        path: object,
+        absent: str,
+        issues: Iterable[ImportIssue],
+        hint: str = "`profkit inspect` tells what it holds",
+    ) -> None:
+        lost = [issue for issue in issues if has_losses([issue])]
+        if lost:
+            place = f" {lost[0].where}" if lost[0].where else ""
+            hint = f"of {lost[0].source}{place} was lost: {lost[0].text}; `profkit inspect --issues` tells all"
+        super().__init__(f"{path} holds {absent}", hint)

@@ -28,7 +28,7 @@ from profkit.correlate.hint_notes import hint_notes
 from profkit.correlate.identity import identify
 from profkit.correlate.timing import side_words
 from profkit.diseases import claimed_units, disease_findings
-from profkit.errors import CancelledError, ImportIssue, ProfkitError, Severity
+from profkit.errors import CancelledError, ImportIssue, NothingRecordedError, ProfkitError, Severity
 from profkit.findings import overflow_findings, parity_findings, rank_findings
 from profkit.frame_spec import concatenate
 from profkit.kernel_counters import load_counters
@@ -92,7 +92,7 @@ def triage(
         with suppress(CancelledError):
             ref = _load_side(inputs.ref, inputs.ref_dumps, hints, cache, rank, progress)
     if run.ops.empty and run.tensors.empty:
-        raise ProfkitError(f"{inputs.run} holds neither operators nor tensors", "`profkit inspect` tells what it holds")
+        raise NothingRecordedError(inputs.run, "neither operators nor tensors", run.issues)
     return judge(ref, run, inputs, progress, hints=hints)
 
 

@@ -11,7 +11,7 @@ from profkit.cli.invocation import HINTS, INPUT, Invocation, reads_inputs
 from profkit.correlate import align
 from profkit.correlate.hint_notes import hint_notes
 from profkit.correlate.identity import identify
-from profkit.errors import ProfkitError, has_losses
+from profkit.errors import NothingRecordedError, has_losses
 from profkit.parsers.alignment_hints import NO_HINTS, AlignmentHints, read_alignment_hints
 from profkit.progress import Progress
 from profkit.run import Run, load
@@ -58,5 +58,5 @@ def command(*, invocation: Invocation, ref: Path, run: Path, hints_file: Path | 
 def _with_operators(path: Path, hints: AlignmentHints, invocation: Invocation, progress: Progress) -> Run:
     loaded = load(path, cache=invocation.cache, rank=invocation.rank, progress=progress)
     if loaded.ops.empty:
-        raise ProfkitError(f"{path} holds no operators", "`profkit inspect` tells what it holds")
+        raise NothingRecordedError(path, "no operators", loaded.issues)
     return identify(loaded, hints.classes)

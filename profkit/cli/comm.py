@@ -9,7 +9,7 @@ import click
 from profkit.cli.invocation import INPUT, Invocation, reads_inputs
 from profkit.communication_summary import GROUPINGS, communication_rows, summarise_communication, summarise_links
 from profkit.correlate.identity import identify
-from profkit.errors import ProfkitError, has_losses
+from profkit.errors import NothingRecordedError, has_losses
 from profkit.run import load
 
 _LINK = "link"
@@ -42,9 +42,10 @@ def command(*, invocation: Invocation, run: Path, by: str) -> int:
         progress("summing", run.name, None)
         rows = loaded.links if by == _LINK else communication_rows(identify(loaded))
     if by == _LINK and rows.empty:
-        raise ProfkitError(f"{run} holds no matrix of communication", "Ascend runs at level 1 and above have one")
+        hint = "Ascend runs at level 1 and above have one"
+        raise NothingRecordedError(run, "no matrix of communication", loaded.issues, hint)
     if rows.empty:
-        raise ProfkitError(f"{run} holds no communication", "`profkit inspect` tells what it holds")
+        raise NothingRecordedError(run, "no communication", loaded.issues)
     invocation.warn_of(loaded.issues)
     if by == _LINK:
         invocation.give(summarise_links(rows))

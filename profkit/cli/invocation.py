@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ import pandas as pd
 from profkit.cache import Cache
 from profkit.cli.archive_input import unpack_archives
 from profkit.cli.standard_input import Input, reads_standard_input
-from profkit.errors import ImportIssue
+from profkit.errors import ImportIssue, ProfkitError
 from profkit.progress import Progress, silent
 from profkit.safe_text import printable
 from profkit.store import write_bytes_in_one_step
@@ -124,8 +125,7 @@ class Invocation:
         """Write a result that is in its format already, to the file of -o or to stdout."""
         self.given.append((content, summary))
         if self.out is None:
-            sys.stdout.buffer.write(content)
-            sys.stdout.buffer.flush()
+            _write_to_stdout(content)
         else:
             write_bytes_in_one_step(self.out, content)
             self._show(f"{summary} written to {self.out}")
@@ -133,6 +133,20 @@ class Invocation:
     def exit_code(self, found: dict[str, bool]) -> int:
         """Give 1 if something named by --fail-on was found, else 0."""
         return int(any(found.get(name, False) for name in self.fail_on))
+
+
+def _write_to_stdout(content: bytes) -> None:
+    try:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        # Python would try once more at its end, and complain of that too.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise ProfkitError(
+            f"the result cannot be written to stdout: {error.strerror}", "make room there, or choose a file with -o"
+        ) from error
 
 
 def _parse_fail_on(_: click.Context, __: click.Parameter, value: str) -> frozenset[str]:

@@ -8,7 +8,7 @@ import click
 import pandas as pd
 
 from profkit.cli.invocation import INPUT, Invocation, reads_inputs
-from profkit.errors import ProfkitError, has_losses
+from profkit.errors import NothingRecordedError, has_losses
 from profkit.memory_summary import memory_curve, memory_peaks, summarise_allocations
 from profkit.run import load
 
@@ -40,11 +40,11 @@ def command(*, invocation: Invocation, run: Path, curve: bool, allocations: bool
     if curve and allocations:
         raise click.UsageError("--curve and --allocations are two results: choose one")
     if allocations and loaded.allocations.empty:
-        raise ProfkitError(f"{run} holds no single allocations with their operators", "try `profkit memory` without it")
+        hint = "try `profkit memory` without it"
+        raise NothingRecordedError(run, "no single allocations with their operators", loaded.issues, hint)
     if not allocations and loaded.memory.empty:
-        raise ProfkitError(
-            f"{run} holds no memory samples", "record them (profile_memory=True), or see `profkit inspect`"
-        )
+        hint = "record them (profile_memory=True), or see `profkit inspect`"
+        raise NothingRecordedError(run, "no memory samples", loaded.issues, hint)
     invocation.warn_of(loaded.issues)
     if allocations:
         invocation.give(summarise_allocations(loaded.allocations))

@@ -13,7 +13,7 @@ import pandas as pd
 
 from profkit.cli.invocation import INPUT, Invocation, reads_inputs
 from profkit.cli.kept_answers import KeptAnswers
-from profkit.errors import ImportIssue, ProfkitError, has_losses
+from profkit.errors import ImportIssue, NothingRecordedError, ProfkitError, has_losses
 from profkit.kernel_counters import load_counters, summarise_counters
 from profkit.operator_totals import load_identified, operator_totals, request_totals
 from profkit.schema import PHASES
@@ -105,7 +105,7 @@ def _single_operators(run: Path, step: int | None, invocation: Invocation, *, co
 
 def _show(operators: _Operators, view: _View, run: Path, invocation: Invocation) -> int:
     if operators.totals.empty:
-        raise ProfkitError(f"{run} holds no operators", "`profkit inspect` tells what it holds")
+        raise NothingRecordedError(run, "no operators", operators.issues)
     if operators.counted is not None and operators.counted.empty:
         raise ProfkitError(f"{run} holds no hardware counters", "record an Ascend run with aic_metrics at level 1 or 2")
     level = view.level or _default_level(operators.totals, view.by, invocation)

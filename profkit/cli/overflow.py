@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from profkit.cli.invocation import INPUT, Invocation, reads_inputs
-from profkit.errors import ProfkitError, has_losses
+from profkit.errors import NothingRecordedError, has_losses
 from profkit.overflow import hunt_run
 from profkit.report.overflow_report import overflow_text
 from profkit.run import load
@@ -39,7 +39,7 @@ def command(*, invocation: Invocation, dump: Path, origins: bool, chain: bool, e
     with invocation.progress() as progress:
         loaded = load(dump, cache=invocation.cache, rank=invocation.rank, progress=progress)
         if loaded.tensors.empty and loaded.overflow_records.empty:
-            raise ProfkitError(f"{dump} holds no dumped tensors", "`profkit inspect` tells what it holds")
+            raise NothingRecordedError(dump, "no dumped tensors", loaded.issues)
         cache = invocation.cache
         peaks = TensorPeaks(cache.peaks_file) if cache is not None and cache.limit_bytes else None
         overflow = hunt_run(loaded, progress, peaks=peaks)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from profkit.cli.invocation import INPUT, Invocation, reads_inputs
 from profkit.correlate.identity import identify
-from profkit.errors import ProfkitError, has_losses
+from profkit.errors import NothingRecordedError, has_losses
 from profkit.run import load
 from profkit.step_breakdown import break_down_steps
 
@@ -37,7 +37,7 @@ def command(*, invocation: Invocation, run: Path) -> int:
     with invocation.progress() as progress:
         loaded = load(run, cache=invocation.cache, rank=invocation.rank, progress=progress)
         if loaded.ops.empty and loaded.steps.empty:
-            raise ProfkitError(f"{run} holds no operators and no steps", "`profkit inspect` tells what it holds")
+            raise NothingRecordedError(run, "no operators and no steps", loaded.issues)
         progress("summing", run.name, None)
         breakdown = break_down_steps(identify(loaded))
     invocation.warn_of(loaded.issues)

@@ -12,7 +12,7 @@ from profkit.cache import Cache
 from profkit.compare.comparison import opener_of
 from profkit.compare.difference_histogram import difference_histogram
 from profkit.compare.parity import compare_tensors
-from profkit.errors import ImportIssue, ProfkitError, UnreadableInputError
+from profkit.errors import ImportIssue, NothingRecordedError, UnreadableInputError
 from profkit.parsers.dump.weight_map import read_weight_map
 from profkit.progress import Progress, silent
 from profkit.run import load
@@ -73,7 +73,7 @@ def compare_paths(
     for path in (a, b):
         loaded = load(path, cache=cache, rank=rank, progress=progress)
         if loaded.tensors.empty:
-            raise ProfkitError(f"{path} holds no tensors", "`profkit inspect` tells what it holds")
+            raise NothingRecordedError(path, "no tensors", loaded.issues)
         sides.append(loaded)
     parity = compare_tensors(
         sides[0].tensors,

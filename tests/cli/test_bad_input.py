@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
+import lzma
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -163,3 +166,39 @@ def test_an_empty_path_is_not_this_directory(profkit: Command, command: list[str
     done = profkit(*command, "")
     assert done.returncode == 2
     assert "the path is empty" in done.stderr
+
+
+@pytest.mark.parametrize("command", [["ops"], ["steps"], ["triage"], ["align"]], ids=lambda command: command[0])
+def test_a_recording_that_lost_everything_says_why(profkit: Command, tmp_path: Path, command: list[str]) -> None:
+    trace = tmp_path / "trace.json"
+    late = [{**event, "ts": 2**63} for event in EVENTS]
+    trace.write_text(json.dumps({"schemaVersion": 1, "traceEvents": late}))
+    paths = [trace] * (2 if command == ["align"] else 1)
+    refused(profkit(*command, *paths), "trace.json holds n", "20 events", "no time within int64", "--issues")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no full device")
+def test_a_full_disk_behind_stdout_is_no_fault_of_profkit(tmp_path: Path) -> None:
+    trace = tmp_path / "trace.json"
+    trace.write_text(trace_text())
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "profkit", "ops", "-q", trace], stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert done.returncode == 2
+    assert done.stderr.decode().splitlines() == [
+        "profkit: the result cannot be written to stdout: No space left on device",
+        "  make room there, or choose a file with -o",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pack", "word"),
+    [(lzma.compress, "with xz"), (bz2.compress, "with bzip2"), (lambda raw: raw.decode().encode("utf-16"), "UTF-16")],
+    ids=["xz", "bzip2", "utf-16"],
+)
+def test_what_only_has_to_be_unpacked_is_named(
+    profkit: Command, tmp_path: Path, pack: Callable[[bytes], bytes], word: str
+) -> None:
+    (tmp_path / "trace.json").write_bytes(pack(trace_text().encode()))
+    refused(profkit("ops", tmp_path / "trace.json"), word)
