@@ -7,6 +7,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 from rich.cells import cell_len
+from textual.widgets import Input
 
 from profkit.schema import OPERATORS
 from profkit.tui.widgets.breadcrumb import Breadcrumb
@@ -59,6 +60,29 @@ async def test_a_module_stays_selected_though_it_holds_many_operators(session, r
             await pilot.press(key)
             await settle(pilot)
         assert module_at_cursor(pilot) == "blocks.0.attn"
+
+
+async def test_of_many_rows_the_first_that_the_filter_shows_is_gone_to(session, run_app, settle):
+    slices = pd.concat([session.alignment] * 5_000, ignore_index=True)
+    step = pd.Series(range(len(slices))) // len(session.alignment)
+    async with run_app(replace(session, alignment=slices.assign(step=step.astype("int32"))), view="timeline") as pilot:
+        screen = pilot.app.screen
+        wanted = screen.view.frame.index[screen.view.frame["unit"] == 3]
+        screen.query_one("#filter", Input).value = "step=4999"
+        await pilot.pause(0.15)
+        await settle(pilot)
+        await pilot.press("1")
+        await settle(pilot)
+        pilot.app.screen.table.show_row(2)
+        await pilot.press(*"j" if pilot.app.screen.table.cursor_place == 0 else "k")
+        await settle(pilot)
+        operator = pilot.app.screen.table.row
+        await pilot.press("8")
+        await settle(pilot)
+        frame = screen.view.frame
+        assert frame["step"].iloc[screen.table.row] == 4999
+        assert screen.view.link.operator[screen.table.row] == operator
+        assert len(wanted) > 5_000
 
 
 async def test_a_module_that_was_not_timed_is_followed_from_view_to_view(session, run_app, settle):

@@ -166,9 +166,7 @@ class ViewScreen(RowActions):
         """Move to a row that speaks of what is selected, unless the cursor stands on one already."""
         rows = rows_of(self.view, selection, module_first=module_first)
         if len(rows) and self.table.row not in rows:
-            for row in rows:
-                if self.table.show_row(int(row)):
-                    return
+            self.table.show_first_of(rows)
 
     def tell_selection(self, crumbs: tuple[Crumb, ...]) -> None:
         """Show what is selected."""

@@ -19,6 +19,7 @@ from textual.worker import Worker, WorkerState, get_current_worker
 
 from profkit.safe_text import printable
 from profkit.tui.actions import bindings
+from profkit.tui.links import Rows
 from profkit.tui.row_filter import Mask, RowFilter
 from profkit.tui.row_order import Sort, arranged
 from profkit.tui.widgets.cell_pages import CellPages
@@ -211,6 +212,13 @@ class FrameTable(ScrollView, can_focus=True):
             return False
         self._move_cursor(place, chosen=False)
         return True
+
+    def show_first_of(self, rows: Rows) -> bool:
+        """Move the cursor to the first of some rows of the frame that the filter shows; False if it hides all."""
+        shown = np.zeros(len(self.frame), dtype=np.bool_)
+        shown[self.order] = True
+        in_sight = rows[shown[rows]]
+        return bool(len(in_sight)) and self.show_row(int(in_sight[0]))
 
     def _move_cursor(self, place: int, *, chosen: bool = True) -> None:
         if not len(self.order):
