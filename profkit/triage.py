@@ -14,6 +14,7 @@ from profkit.bridge import NO_BRIDGE, bridge
 from profkit.cache import Cache
 from profkit.class_coverage import class_notes, rows_of_work
 from profkit.compare import compare_tensors
+from profkit.compare.canonical_names import canonical_name
 from profkit.correlate import (
     ONE_NETWORK,
     TWO_NETWORKS,
@@ -24,7 +25,7 @@ from profkit.correlate import (
     slow_findings,
     unaligned,
 )
-from profkit.correlate.hint_notes import hint_notes
+from profkit.correlate.hint_notes import hint_notes, module_notes
 from profkit.correlate.identity import identify
 from profkit.correlate.timing import side_words
 from profkit.diseases import claimed_units, disease_findings
@@ -34,6 +35,7 @@ from profkit.frame_spec import concatenate
 from profkit.kernel_counters import load_counters
 from profkit.overflow import hunt_run
 from profkit.parsers.alignment_hints import NO_HINTS, AlignmentHints, read_alignment_hints
+from profkit.parsers.module_renames import ModuleRenames
 from profkit.progress import Progress, silent
 from profkit.run import Run, load
 from profkit.schema import ALIGNMENT, COUNTERS, OVERFLOW, PARITY, SESSION_BREAKDOWN, SESSION_STEPS
@@ -104,7 +106,7 @@ def judge(
     Where `progress` raises CancelledError, the question at hand and those after it are left out as not judged.
     """
     not_judged = _NotJudged()
-    counters, counter_issues = _counters(run, not_judged, progress)
+    counters, counter_issues = _counters([one for one in (run, ref) if one is not None], not_judged, progress)
     if ref is None:
         why = "no reference run was given" if inputs.ref is None else "stopped while the reference was read"
         not_judged.add(f"nothing was aligned and nothing compared: {why}", "reference")
@@ -114,11 +116,11 @@ def judge(
         ("what became slow was", "time"),
         not_judged,
     )
-    not_judged.sentences += _unused_hints(hints, ref, run, alignment)
     not_judged.sentences += [note for one in (ref, run) if one is not None for note in _unknown_classes(one)]
     parity = _unless_stopped(
-        lambda: _parity(ref, run, not_judged, progress), PARITY.empty(), ("parity was", "parity"), not_judged
+        lambda: _parity(ref, run, hints, not_judged, progress), PARITY.empty(), ("parity was", "parity"), not_judged
     )
+    not_judged.sentences += _unused_hints(hints, ref, run, alignment, parity)
     overflow = _unless_stopped(
         lambda: _overflow(run, not_judged, progress), OVERFLOW.empty(), ("overflow was", "overflow"), not_judged
     )
@@ -219,12 +221,15 @@ def _class_issues(run: Run) -> list[ImportIssue]:
     return [ImportIssue(Severity.INFO, str(run.path), "", note) for note in notes]
 
 
-def _counters(run: Run, not_judged: _NotJudged, progress: Progress) -> tuple[pd.DataFrame, tuple[ImportIssue, ...]]:
+def _counters(
+    runs: Sequence[Run], not_judged: _NotJudged, progress: Progress
+) -> tuple[pd.DataFrame, tuple[ImportIssue, ...]]:
     try:
-        return load_counters(run, progress=progress)
+        read = [load_counters(run, progress=progress) for run in runs]
     except (ProfkitError, OSError) as error:
         not_judged.add(f"memory-bound kernels were not judged: {error}", "counters")
         return COUNTERS.empty(), ()
+    return concatenate(COUNTERS, [counters for counters, _ in read]), tuple(note for _, its in read for note in its)
 
 
 def _load_side(
@@ -255,11 +260,18 @@ def _alignment(
     return align(ref, run, hints=hints, progress=progress)
 
 
-def _unused_hints(hints: AlignmentHints, ref: Run | None, run: Run, alignment: pd.DataFrame) -> list[str]:
+def _unused_hints(
+    hints: AlignmentHints, ref: Run | None, run: Run, alignment: pd.DataFrame, parity: pd.DataFrame
+) -> list[str]:
+    compared = tuple(
+        {canonical_name(str(name)) for name in parity[column].dropna().unique()} for column in ("name_a", "name_b")
+    )
     if ref is not None and not alignment.empty:
-        return hint_notes(hints, ref, run, alignment)
-    unused = [name for name in ("modules", "pairs") if getattr(hints, name)]
-    return [f"hints [{name}] were not used: no two runs were aligned" for name in unused]
+        return hint_notes(hints, ref, run, alignment, (compared[0], compared[1]))
+    notes = ["hints [[pairs]] were not used: no two runs were aligned"] if hints.pairs else []
+    if hints.modules and parity.empty:
+        return [*notes, "hints [modules] were not used: no two runs were aligned, and no tensors compared"]
+    return [*notes, *module_notes(hints.modules, (compared[0], compared[1]))]
 
 
 def _is_one_network(alignment: pd.DataFrame, not_judged: _NotJudged) -> bool:
@@ -276,7 +288,9 @@ def _is_one_network(alignment: pd.DataFrame, not_judged: _NotJudged) -> bool:
     return True
 
 
-def _parity(ref: Run | None, run: Run, not_judged: _NotJudged, progress: Progress) -> pd.DataFrame:
+def _parity(
+    ref: Run | None, run: Run, hints: AlignmentHints, not_judged: _NotJudged, progress: Progress
+) -> pd.DataFrame:
     if ref is None:
         return PARITY.empty()
     ours, theirs = _saved_tensors(ref), _saved_tensors(run)
@@ -285,7 +299,7 @@ def _parity(ref: Run | None, run: Run, not_judged: _NotJudged, progress: Progres
             not_judged.add(f"parity was not judged: {one.path} holds no saved tensors", "parity")
     if ours.empty or theirs.empty:
         return PARITY.empty()
-    return compare_tensors(ours, theirs, progress=progress)
+    return compare_tensors(ours, theirs, renames=ModuleRenames(hints.modules), progress=progress)
 
 
 def _overflow(run: Run, not_judged: _NotJudged, progress: Progress) -> pd.DataFrame:

@@ -9,16 +9,12 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from profkit.compare.canonical_names import canonical_name, is_graph_scope
-from profkit.compare.comparison import opener_of
 from profkit.compare.fingerprints import (
     TOLERANCE,
     USUAL_TOLERANCE,
@@ -26,16 +22,15 @@ from profkit.compare.fingerprints import (
     fingerprint,
     paired_by_value,
 )
-from profkit.compare.forward_order import composites_after_their_parts, forward_rows
+from profkit.compare.forward_order import composites_after_their_parts
 from profkit.compare.sequence_alignment import forced_pairs, longest_rising
+from profkit.compare.sides import Group, Side, sides_of
 from profkit.errors import UnreadableInputError
-from profkit.parsers.mindspore.scope import module_of_scope
+from profkit.parsers.module_renames import ModuleRenames
 from profkit.progress import Progress, silent
 
-Group = tuple[int, int, str]
-"""Rank, iteration and io: tensors are only paired within one."""
-
 GIVEN = "given"
+HINTED_MODULE = "renamed module"
 WEIGHT_MAP = "weight map"
 ONE_NAME = "name"
 TRANSLATED_NAME = "translated name"
@@ -43,37 +38,6 @@ NAME_AND_NEIGHBOURS = "name and neighbours"
 VALUE = "value"
 MODULE_PATH = "module path"
 ORDER_AND_SHAPE = "order and shape"
-
-
-@dataclass(frozen=True)
-class Side:
-    """The tensors of one side, as the strategies look at them; every list is by row of the tensors frame.
-
-    Attributes:
-        group: Where a partner may be looked for.
-        name: Name as recorded.
-        canonical: Name in the words common to both frameworks.
-        slot: Number among the inputs or outputs.
-        number: The file's own number; None if it has none.
-        shape: Dims as text; None if not known.
-        module: Path of the module whose graph operator it is; None where the name is no scope of a graph.
-        dtype: numpy's name; "" if not known.
-        open: Gives the values; None where they were not kept.
-        rows: The rows in forward order.
-        place: The place of each row in that order.
-    """
-
-    group: Sequence[Group]
-    name: Sequence[str]
-    canonical: Sequence[str]
-    slot: Sequence[int]
-    number: Sequence[int | None]
-    shape: Sequence[str | None]
-    module: Sequence[str | None]
-    dtype: Sequence[str]
-    open: Sequence[Callable[[], NDArray[Any]] | None]
-    rows: Sequence[int]
-    place: NDArray[np.int64]
 
 
 @dataclass
@@ -106,6 +70,7 @@ def pair(
     *,
     names: Mapping[str, str] | None = None,
     given: Mapping[int, int] | None = None,
+    renames: ModuleRenames | None = None,
     strategies: Sequence[str] | None = None,
     progress: Progress = silent,
 ) -> pd.DataFrame:
@@ -116,6 +81,8 @@ def pair(
         b: A tensors frame.
         names: Name on side B by name on side A, as a weight map gives them; these go before every strategy.
         given: Row of b by row of a, where the caller knows which belong together; these go before all else.
+        renames: Modules that have another name on side B; these go before every strategy, and no strategy takes a name
+            of side B for the one that is called otherwise there.
         strategies: Those of STRATEGIES to use; None for all.
         progress: Listens, and may cancel.
 
@@ -125,15 +92,14 @@ def pair(
         disagreement of the two counts against the network, not against the pairing) and note (str, for an unpaired row:
         why it has no partner, where that is not plain).
     """
-    rank = _common_numbers(a["rank"], b["rank"])
-    iteration = _common_numbers(a["iteration"], b["iteration"])
-    io = _common_kinds(a["io"], b["io"])
-    sides = _side(a, rank[0], iteration[0], io[0]), _side(b, rank[1], iteration[1], io[1])
+    sides = sides_of(a, b, renames)
     pairs = Pairs()
     for row_a, row_b in (given or {}).items():
         pairs.add(row_a, row_b, GIVEN)
     if names:
         _pair_by_map(*sides, pairs, names)
+    if renames:
+        _pair_by_renames(*sides, pairs)
     for name, strategy in _STRATEGIES.items():
         if strategies is None or name in strategies:
             progress("pairing", f"by {name}", None)
@@ -141,42 +107,13 @@ def pair(
     return _merged(*sides, pairs)
 
 
-def _common_numbers(a: pd.Series[int], b: pd.Series[int]) -> tuple[list[int], list[int]]:
-    """Give the numbers of both sides, or zeros if each side has only one: then it says nothing (rank 0 against -1)."""
-    if a.nunique() <= 1 and b.nunique() <= 1:
-        return [0] * len(a), [0] * len(b)
-    return a.tolist(), b.tolist()
+def _pair_by_renames(a: Side, b: Side, pairs: Pairs) -> None:
+    _pair_equal_counts(a, b, pairs, (_only(a.canonical, a.renamed, ""), _only(b.canonical, b.renamed)), HINTED_MODULE)
 
 
-def _common_kinds(a: pd.Series[str], b: pd.Series[str]) -> tuple[list[str], list[str]]:
-    """Give what the tensors of both sides are; where each side has only one kind, that of A for both.
-
-    Whether a file of named tensors holds outputs, gradients or parameters is often told by one side alone.
-    """
-    kinds = a.astype(str).tolist(), b.astype(str).tolist()
-    if len(set(kinds[0])) == 1 and len(set(kinds[1])) == 1:
-        return kinds[0], kinds[0][:1] * len(b)
-    return kinds
-
-
-def _side(tensors: pd.DataFrame, rank: list[int], iteration: list[int], io: list[str]) -> Side:
-    rows = forward_rows(tensors)
-    place = np.empty(len(rows), dtype=np.int64)
-    place[rows] = np.arange(len(rows))
-    names = tensors["op"].astype(str).tolist()
-    return Side(
-        group=list(zip(rank, iteration, io, strict=True)),
-        name=names,
-        canonical=[canonical_name(name) for name in names],
-        slot=tensors["slot"].tolist(),
-        number=[None if pd.isna(number) else int(number) for number in tensors["order"]],
-        shape=[None if pd.isna(shape) else str(shape) for shape in tensors["shape"]],
-        module=[module_of_scope(name) if is_graph_scope(name) else None for name in names],
-        dtype=["" if pd.isna(dtype) else str(dtype) for dtype in tensors["dtype"]],
-        open=[opener_of(path, member) for path, member in zip(tensors["path"], tensors["member"], strict=True)],
-        rows=rows.tolist(),
-        place=place,
-    )
+def _only(names: Sequence[str], chosen: Iterable[bool], otherwise: str | None = None) -> list[str | None]:
+    """Give the names of the chosen rows; that of the others pairs with none if it differs from side to side."""
+    return [name if its else otherwise for name, its in zip(names, chosen, strict=True)]
 
 
 def _pair_by_map(a: Side, b: Side, pairs: Pairs, names: Mapping[str, str]) -> None:
@@ -186,7 +123,8 @@ def _pair_by_map(a: Side, b: Side, pairs: Pairs, names: Mapping[str, str]) -> No
 
 
 def _pair_by_recorded_name(a: Side, b: Side, pairs: Pairs) -> None:
-    _pair_equal_counts(a, b, pairs, (a.name, b.name), ONE_NAME)
+    ours, theirs = ([not its for its in side.renamed] for side in (a, b))
+    _pair_equal_counts(a, b, pairs, (_only(a.name, ours, ""), _only(b.name, theirs)), ONE_NAME)
 
 
 def _pair_by_translated_name(a: Side, b: Side, pairs: Pairs) -> None:

@@ -15,6 +15,7 @@ from profkit.compare.pairing import GIVEN, VALUE, pair
 from profkit.compare.statistics_gap import Statistics
 from profkit.compare.verdict import Verdict, judge
 from profkit.errors import ProfkitError
+from profkit.parsers.module_renames import ModuleRenames
 from profkit.progress import Progress, silent
 from profkit.schema import PARITY
 
@@ -31,6 +32,7 @@ def compare_tensors(
     equal_nan: bool = False,
     names: Mapping[str, str] | None = None,
     given: Mapping[int, int] | None = None,
+    renames: ModuleRenames | None = None,
     pair_by: Sequence[str] | None = None,
     workers: int = 1,
     progress: Progress = silent,
@@ -47,6 +49,7 @@ def compare_tensors(
         equal_nan: Take NaN and Inf at the same places for agreement; only with a tolerance.
         names: Name on side B by name on side A, as a weight map gives them.
         given: Row of b by row of a, where the caller knows which belong together.
+        renames: Modules that have another name on side B.
         pair_by: Strategies of pairing.STRATEGIES to use, in their own order; None for all.
         workers: Processes that measure; 1 measures in this one.
         progress: Listens, and may cancel.
@@ -59,7 +62,7 @@ def compare_tensors(
         CancelledError: The listener stopped the work.
     """
     tolerance = tolerance_of(rtol, atol, symmetric, equal_nan)
-    pairs = pair(a, b, names=names, given=given, strategies=pair_by, progress=progress)
+    pairs = pair(a, b, names=names, given=given, renames=renames, strategies=pair_by, progress=progress)
     tensors_a, tensors_b = _tensors(a), _tensors(b)
     columns = (pairs[name].tolist() for name in ("row_a", "row_b", "sure", "paired_by", "note"))
     to_measure = [

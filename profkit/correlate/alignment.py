@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,8 +12,9 @@ import pandas as pd
 from profkit.correlate.aligner import Aligner
 from profkit.correlate.cross_framework import FrameworkAligner
 from profkit.correlate.executions import has_device_rows, paired_steps, working_rows
-from profkit.correlate.hint_labels import HintedRows
+from profkit.correlate.hint_labels import HintedRows, shown_modules
 from profkit.correlate.hinted_alignment import HintedAligner
+from profkit.correlate.launched_alignment import LaunchedAligner, launches_known, share_kernels
 from profkit.correlate.module_names import attribute_paths, with_attribute_paths
 from profkit.correlate.placement import CONFIDENCE, NOT_PAIRED, Placement, Rows
 from profkit.correlate.same_framework import SequenceAligner
@@ -64,7 +66,17 @@ def align(ref: Run, run: Run, *, hints: AlignmentHints = NO_HINTS, progress: Pro
     # A hint may use the names that an alignment shows, and these are known only once there is one.
     names = attribute_paths(alignment, ref, run)
     if hints.modules or hints.pairs:
-        hinted = HintedRows(hints, (sides[0].ops, sides[1].ops), left_is_ref=sides[0].ops is ref.ops, names=names)
+        left, right = sides
+        hinted = HintedRows(
+            hints,
+            (left.ops, right.ops),
+            left_is_ref=left.ops is ref.ops,
+            names=names,
+            shown=(
+                shown_modules(alignment, left.word, len(left.ops)),
+                shown_modules(alignment, right.word, len(right.ops)),
+            ),
+        )
         alignment = _aligned(sides, HintedAligner(aligner, hinted), progress, hinted)
     return with_attribute_paths(alignment, names)
 
@@ -102,12 +114,26 @@ def _sides_and_aligner(ref: Run, run: Run) -> tuple[tuple[_Side, _Side], Aligner
         torch, mindspore = (ref, run) if ref.framework == "pytorch" else (run, ref)
         levels = (_level(torch.ops), _level(mindspore.ops))
         sides = (_Side("pt", torch.ops, levels[0]), _Side("ms", mindspore.ops, levels[1]))
+        if not (torch.ops["level"] == "host").any():
+            # Without operators there is nothing to name the work by; but two Ascend runs share their kernels.
+            return sides, SequenceAligner(torch.ops, mindspore.ops, levels[0])
         return sides, FrameworkAligner(torch.ops, mindspore.ops, levels)
-    level = "device" if _level(ref.ops) == _level(run.ops) == "device" else "host"
+    levels = (_level(ref.ops), _level(run.ops))
+    if _differ_in_device(ref.ops, run.ops, levels):
+        sides = (_Side("ref", ref.ops, levels[0]), _Side("run", run.ops, levels[1]))
+        return sides, LaunchedAligner(ref.ops, run.ops, levels)
+    level = "device" if levels == ("device", "device") else "host"
     # A run of the other level alone has no counterparts, but it has work: unmatched, not left out.
     its_level = [level if (ops["level"] == level).any() else _level(ops) for ops in (ref.ops, run.ops)]
     sides = (_Side("ref", ref.ops, its_level[0]), _Side("run", run.ops, its_level[1]))
     return sides, SequenceAligner(ref.ops, run.ops, level)
+
+
+def _differ_in_device(ref: pd.DataFrame, run: pd.DataFrame, levels: tuple[str, str]) -> bool:
+    """Say whether the work of two runs of one framework has to be told by the operators that launched it."""
+    if levels == ("host", "host") or (levels == ("device", "device") and share_kernels(ref, run)):
+        return False
+    return all(level == "host" or launches_known(ops) for ops, level in zip((ref, run), levels, strict=True))
 
 
 def _level(ops: pd.DataFrame) -> str:
@@ -178,14 +204,27 @@ def _frame(side: _Side, placed: _Placed) -> pd.DataFrame:
 
 
 def _filled(rows: pd.DataFrame) -> pd.DataFrame:
-    """Give every row of a group the module and phase its first side tells, where its own does not or cannot."""
+    """Give every row of a group the module and phase its first side tells, where its own does not or cannot.
+
+    Of a row whose group is undecided, what all of its candidates tell alike is known all the same.
+    """
     matched = rows["group"] >= 0
-    left = rows[matched & rows["side"].isin(["pt", "ref"])]
+    is_left = rows["side"].isin(["pt", "ref"])
     for column in ("module", "phase"):
-        told = left.dropna(subset=[column]).drop_duplicates("group").set_index("group")[column]
+        told = rows[matched & is_left].dropna(subset=[column]).drop_duplicates("group").set_index("group")[column]
         of_group = rows["group"].map(told)
         if (rows["side"] == "ms").any():
             rows[column] = of_group.where(matched & (rows["side"] == "ms") & of_group.notna(), rows[column])
+            rows[column] = rows[column].where(matched | rows[column].notna(), _told_alike(rows, is_left, column))
         else:
             rows[column] = rows[column].where(rows[column].notna(), of_group)
     return ALIGNMENT.build(rows[ALIGNMENT.names])
+
+
+def _told_alike(rows: pd.DataFrame, is_left: pd.Series[bool], column: str) -> pd.Series[Any]:
+    """Give the rows of undecided sets what all left rows of the set say, NA where they differ or one says nothing."""
+    left = rows[is_left & (rows["candidates"] >= 0)]
+    of_set = left.groupby("candidates")[column].agg(
+        lambda values: values.iloc[0] if values.nunique(dropna=False) == 1 else None
+    )
+    return rows["candidates"].map(of_set)

@@ -14,9 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from profkit.correlate.collective_order import align_collectives
 from profkit.correlate.executions import ALIGNED_PHASES, StepPair, WorkOfSteps
 from profkit.correlate.forks import GRADIENT_SUM, close_forks
 from profkit.correlate.graph_order import follow_queues
+from profkit.correlate.helper_kernels import HelperKernels
 from profkit.correlate.layout_copies import work_of_copies
 from profkit.correlate.mindspore_kernels import MindSporeKernels
 from profkit.correlate.neighbours import Neighbourhood
@@ -71,6 +73,7 @@ class FrameworkAligner:
         self._work = (WorkOfSteps(torch, levels[0]), WorkOfSteps(mindspore, levels[1]))
         self._on_host = self._work[0] if levels[0] == "host" else WorkOfSteps(torch, "host")
         self._kernels = MindSporeKernels(mindspore)
+        self._helpers = HelperKernels(mindspore)
         self._units = TorchUnits(torch, with_loops="rnn" not in self._kernels.classes)
         self._phases = texts_of(torch["phase"], "")
         self._launcher = torch["launcher"].to_numpy()
@@ -88,7 +91,7 @@ class FrameworkAligner:
         names = self._torch["name"].cat.codes.to_numpy()
         host, device = rows.left_host, rows.left
         operators = (tuple(names[host]), tuple(self._phases[host]), tuple(names[device]))
-        return operators, self._kernels.sequence(rows.right)
+        return operators, (self._kernels.sequence(rows.right), self._helpers.sequence(rows.right))
 
     def align(self, rows: StepRows) -> tuple[Placement, Placement, int]:
         """Place the rows of one step; also gives the number of units, which depends on the PyTorch side alone."""
@@ -99,7 +102,10 @@ class FrameworkAligner:
         if self._levels[0] == "device":
             torch = self._launched(torch, rows.left)
         keep_two_sided(torch, mindspore)
-        return torch, mindspore, int(offsets[-1])
+        units = int(offsets[-1])
+        if self._levels == ("device", "device"):
+            align_collectives((torch, mindspore), (self._torch, self._mindspore), units)
+        return torch, mindspore, units + len(rows.left)
 
     def _parts(self, rows: StepRows) -> list[_Part]:
         phases = self._kernels.phases[rows.right].astype(str)
@@ -136,6 +142,7 @@ class FrameworkAligner:
                 sums={GRADIENT_SUM},
             ).adopt(owner, reasons)
         close_forks(units, kernels, owner, reasons)
+        self._helpers.follow(kernel_rows, owner, reasons)
         owner = _joined_loops(units, owner)
         open_sets = undecided.release(units, kernels, owner, reasons)
         mindspore = Placement(kernel_rows, owner, reasons, open_sets.of_kernels)

@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from profkit.correlate.recorded_regions import outermost_operators
+
 Rows = npt.NDArray[np.int64]
 
 ALIGNED_PHASES = ("forward", "backward", "recompute")
@@ -61,15 +63,16 @@ def _paired_ranks(left: pd.DataFrame, right: pd.DataFrame) -> Iterator[tuple[int
 
 
 def _steps(ops: pd.DataFrame) -> list[int]:
-    worked = ops.loc[ops["phase"].isin(ALIGNED_PHASES), "step"]
+    tells_phases = ops["phase"].notna().any()
+    worked = ops.loc[ops["phase"].isin(ALIGNED_PHASES), "step"] if tells_phases else ops["step"]
     steps = sorted(int(step) for step in worked.unique() if step >= 0)
     return steps or ([-1] if len(worked) else [])
 
 
 def working_rows(ops: pd.DataFrame, level: str) -> npt.NDArray[np.bool_]:
-    """Say of each row whether it stands for work: device rows, or the outermost host rows."""
-    working = ops["level"] == level
-    return (working & (~ops["carry_over"] if level == "device" else ops["parent"] < 0)).to_numpy()
+    """Say of each row whether it stands for work: device rows, or the outermost operators of the host."""
+    working = (ops["level"] == level).to_numpy()
+    return working & (~ops["carry_over"].to_numpy() if level == "device" else outermost_operators(ops))
 
 
 class WorkOfSteps:

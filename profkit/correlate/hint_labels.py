@@ -16,9 +16,11 @@ import pandas as pd
 from profkit.correlate.intervals import nearest_ancestor
 from profkit.correlate.unit_facts import short_names
 from profkit.parsers.alignment_hints import AlignmentHints, PairHint
+from profkit.parsers.module_renames import module_pattern, renamed
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+Objects = npt.NDArray[np.object_]
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,15 @@ class HintedRows:
         ops: Identified ops frames.
         left_is_ref: Whether the left side is the reference.
         names: Attribute path by class path, where it is known: a hint may use either.
+        shown: Module that an alignment without hints shows of each row, object (n,), None where none: a kernel that has
+            no module of its own is shown in that of its counterparts.
     """
 
     hints: AlignmentHints
     ops: tuple[pd.DataFrame, pd.DataFrame]
     left_is_ref: bool
     names: Mapping[str, str]
+    shown: tuple[Objects, Objects]
 
     @cached_property
     def pairs(self) -> tuple[Ints, Ints]:
@@ -98,10 +103,16 @@ class HintedRows:
             shape = module_pattern(module)
             paths = [str(path) for path in ops["module"].dropna().unique()]
             below = [path for path in paths if any(map(shape.fullmatch, self._names_of(path)))]
-            chosen &= ops["module"].isin(below).to_numpy()
+            chosen &= ops["module"].isin(below).to_numpy() | self._shown_in(side, shape)
         if pair.phase is not None:
             chosen &= (ops["phase"] == pair.phase).to_numpy()
         return chosen
+
+    def _shown_in(self, side: int, shape: re.Pattern[str]) -> Bools:
+        shown = self.shown[side]
+        known = [path for path in dict.fromkeys(shown) if path is not None]
+        fitting = [path for path in known if any(map(shape.fullmatch, self._names_of(path)))]
+        return np.isin(shown.astype(str), fitting) & self.ops[side]["module"].isna().to_numpy()
 
     def _modules_of(self, side: int, numbers: dict[tuple[str, tuple[str, ...]], int]) -> Ints:
         at_side = 0 if self._is_ref(side) else 1
@@ -121,26 +132,18 @@ class HintedRows:
         return of_path[paths.codes.to_numpy()]
 
 
-def module_pattern(path: str) -> re.Pattern[str]:
-    """Give what a module path of a hint fits: one group for each `*`, and one for what lies below."""
-    levels = (r"([^.]+)" if level == "*" else re.escape(level) for level in path.split("."))
-    return re.compile(r"\.".join(levels) + r"((?:\..+)?)")
-
-
-def renamed(path: str, renames: Sequence[tuple[re.Pattern[str], str]]) -> str:
-    """Give a module path by its other name; itself where no rename fits.
+def shown_modules(alignment: pd.DataFrame, side: str, count: int) -> Objects:
+    """Give the module that an alignment shows of each row of a side's ops frame; None where it shows none.
 
     Args:
-        path: As one side names it.
-        renames: `module_pattern` of that side's path and the other side's path, the first that fits counts.
+        alignment: Frame of schema.ALIGNMENT.
+        side: The side's word.
+        count: Number of rows of the ops frame.
     """
-    for shape, other in renames:
-        fit = shape.fullmatch(path)
-        if fit is not None:
-            *captured, below = fit.groups()
-            levels = iter(captured)
-            return ".".join(next(levels) if level == "*" else level for level in other.split(".")) + below
-    return path
+    shown = np.full(count, None, dtype=object)
+    rows = alignment[(alignment["side"] == side) & alignment["module"].notna()]
+    shown[rows["row"].to_numpy(np.int64)] = rows["module"].astype(object).to_numpy()
+    return shown
 
 
 def _fits(column: pd.Series[Any], pattern: str) -> Bools:

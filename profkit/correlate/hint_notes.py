@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from fnmatch import fnmatchcase
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from profkit.correlate.hint_labels import HintedRows, module_pattern
+from profkit.correlate.hint_labels import HintedRows
 from profkit.correlate.placement import HINTED_PAIR, NOT_PAIRED
 from profkit.correlate.timing import side_words
 from profkit.parsers.alignment_hints import AlignmentHints
+from profkit.parsers.module_renames import module_pattern
 from profkit.run import Run
 
 
-def hint_notes(hints: AlignmentHints, ref: Run, run: Run, alignment: pd.DataFrame) -> list[str]:
+def hint_notes(
+    hints: AlignmentHints,
+    ref: Run,
+    run: Run,
+    alignment: pd.DataFrame,
+    others: tuple[Collection[str], Collection[str]] = ((), ()),
+) -> list[str]:
     """Say which hints matched nothing, and which pairs could not be made.
 
     Args:
@@ -24,24 +31,45 @@ def hint_notes(hints: AlignmentHints, ref: Run, run: Run, alignment: pd.DataFram
         ref: The reference run, identified.
         run: The run to be judged, identified.
         alignment: Frame of schema.ALIGNMENT.
+        others: Paths that hints were about beside those of the operators: names of saved tensors of either run.
 
     Returns:
         One sentence a hint that was not obeyed.
     """
-    return [*_modules(hints, ref, run, alignment), *_classes(hints, ref, run), *_pairs(hints, ref, run, alignment)]
-
-
-def _modules(hints: AlignmentHints, ref: Run, run: Run, alignment: pd.DataFrame) -> Iterator[str]:
-    words = side_words(alignment, ref)
-    shown = [alignment.loc[alignment["side"] == word, "module"] for word in words]
-    known = [
-        {*map(str, one.ops["module"].dropna().unique()), *map(str, names.dropna().unique())}
-        for one, names in zip((ref, run), shown, strict=True)
+    return [
+        *_modules(hints, ref, run, alignment, others),
+        *_classes(hints, ref, run),
+        *_pairs(hints, ref, run, alignment),
     ]
-    for old, new in hints.modules.items():
+
+
+def module_notes(modules: Mapping[str, str], known: tuple[Collection[str], Collection[str]]) -> Iterator[str]:
+    """Say which renamed modules are none of a side.
+
+    Args:
+        modules: Path in the run by path in the reference.
+        known: Paths that the reference and the run have.
+    """
+    for old, new in modules.items():
         for which, path, paths in (("the reference", old, known[0]), ("the run", new, known[1])):
             if not any(module_pattern(path).fullmatch(name) for name in paths):
                 yield f"hint [modules] {old!r} = {new!r} matches nothing: {which} shows no module {path!r}"
+
+
+def _modules(
+    hints: AlignmentHints,
+    ref: Run,
+    run: Run,
+    alignment: pd.DataFrame,
+    others: tuple[Collection[str], Collection[str]],
+) -> Iterator[str]:
+    words = side_words(alignment, ref)
+    shown = [alignment.loc[alignment["side"] == word, "module"] for word in words]
+    known = [
+        {*map(str, one.ops["module"].dropna().unique()), *map(str, names.dropna().unique()), *more}
+        for one, names, more in zip((ref, run), shown, others, strict=True)
+    ]
+    yield from module_notes(hints.modules, (known[0], known[1]))
 
 
 def _classes(hints: AlignmentHints, ref: Run, run: Run) -> Iterator[str]:
@@ -59,7 +87,7 @@ def _pairs(hints: AlignmentHints, ref: Run, run: Run, alignment: pd.DataFrame) -
     paired = alignment[alignment["reason"].astype(object) != NOT_PAIRED]
     words = side_words(alignment, ref)
     sides = [paired[paired["side"] == word] for word in words]
-    labels = [_labels(hints, ref, sides[0], 0), _labels(hints, run, sides[1], 1)]
+    labels = [_labels(hints, one, rows, at) for at, (one, rows) in enumerate(zip((ref, run), sides, strict=True))]
     for number, pair in enumerate(hints.pairs):
         about = [rows[its == number] for rows, its in zip(sides, labels, strict=True)]
         name = f"hint [[pairs]] {pair.ref!r} with {pair.run!r}"
@@ -79,4 +107,7 @@ def _labels(hints: AlignmentHints, one: Run, rows: pd.DataFrame, side: int) -> n
     own = one.ops["module"].astype(object).to_numpy()[at]
     named = pd.DataFrame({"own": own, "shown": rows["module"].astype(object).to_numpy()}).dropna().drop_duplicates()
     names = dict(zip(named["own"], named["shown"], strict=True))
-    return HintedRows(hints, (one.ops, one.ops), left_is_ref=True, names=names).pairs[side][at]
+    shown = np.full(len(one.ops), None, dtype=object)
+    shown[at] = rows["module"].astype(object).where(rows["module"].notna(), None)
+    told = HintedRows(hints, (one.ops, one.ops), left_is_ref=True, names=names, shown=(shown, shown))
+    return told.pairs[side][at]

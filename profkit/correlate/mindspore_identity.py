@@ -92,16 +92,35 @@ def _identify_traced(ops: pd.DataFrame, spans: pd.DataFrame) -> pd.DataFrame:
     identified = ops.assign(parent=parent, self_ns=own, launcher=launcher)
     scopes = _scopes(identified)
     steps = ops["step"].to_numpy()
-    phases = np.full(len(ops), None, dtype=object)
-    for level in ("host", "device"):
-        rows_of_level = ((ops["level"] == level) & scopes.notna()).to_numpy()
-        if rows_of_level.any():
-            classes = identified["op_class"][rows_of_level]
-            phases[rows_of_level] = graph_phases(scopes[rows_of_level], classes, steps[rows_of_level])
+    phases = _phases_of_traced(identified, scopes, steps)
     device_phases = phases.copy()
     device_phases[(ops["level"] == "host").to_numpy()] = None
     modules = trusted_modules(scopes, ops["op_type"], device_phases, steps)
     return _with(identified, phase=phases, module=modules.to_numpy(dtype=object))
+
+
+def _phases_of_traced(ops: pd.DataFrame, scopes: pd.Series[Any], steps: NDArray[np.int32]) -> NDArray[np.object_]:
+    """Give the phase of each row of a run with device kernels.
+
+    Names tell the phase of an executed graph, and only if any of them tells backward: PyNative kernels have no scope or
+    all the same one. There the types of the kernels tell, of those in a step, and a launch is of its kernels' phase.
+    """
+    phases = np.full(len(ops), None, dtype=object)
+    of_level = {level: (ops["level"] == level).to_numpy() for level in ("host", "device")}
+    for rows in (of_level[level] & scopes.notna().to_numpy() for level in of_level):
+        if rows.any():
+            phases[rows] = graph_phases(scopes[rows], ops["op_class"][rows], steps[rows])
+    kernels = np.flatnonzero(of_level["device"] & (steps >= 0))
+    if not len(kernels) or np.isin(phases[kernels], ["backward", "recompute"]).any():
+        return phases
+    kernels = kernels[np.argsort(ops["start_ns"].to_numpy()[kernels], kind="stable")]
+    told = pynative_phases(ops["op_type"].iloc[kernels], ops["op_class"].iloc[kernels], steps[kernels])
+    phases[kernels] = told
+    launcher = pd.Series(ops["launcher"].to_numpy()[kernels])
+    of_launch = pd.Series(told)[(launcher >= 0).to_numpy()].groupby(launcher[launcher >= 0]).first()
+    place = pd.Series(np.arange(len(ops)), index=ops.index)
+    phases[place[of_launch.index].to_numpy()] = of_launch.to_numpy()
+    return phases
 
 
 def _rows_of(position: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from profkit.parsers.mindspore.scope import cells_of_scope, phase_of_scope
 
-_SEED = "Ones"
+# The second is the kernel that does it on Ascend.
+_SEEDS = ("Ones", "OnesLike")
 # Not BackpropInput: that is also the forward of a transposed convolution. Not ApplyGradientDescent.
 _GRADIENT = re.compile(r"Grad(?!ient)|BackpropFilter$")
 # The gradient of a gather, but also a forward operator of its own: decides only where nothing else does.
@@ -63,7 +64,7 @@ def pynative_phases(types: pd.Series[Any], classes: pd.Series[Any], steps: NDArr
     gradient = _matches(types, _GRADIENT)
     if not gradient.any():
         gradient = _equals(types, _MAYBE_GRADIENT)
-    seed = np.flatnonzero(_equals(types, _SEED))
+    seed = np.flatnonzero(_equals(types, *_SEEDS))
     update = _main_updates(types, classes)
     phases = np.full(len(types), None, dtype=object)
     if not gradient.any() and not update.any():
@@ -153,5 +154,5 @@ def _matches(types: pd.Series[Any], pattern: re.Pattern[str]) -> NDArray[np.bool
     return types.isin(matching).to_numpy()
 
 
-def _equals(types: pd.Series[Any], word: str) -> NDArray[np.bool_]:
-    return types.isin([word]).to_numpy()
+def _equals(types: pd.Series[Any], *words: str) -> NDArray[np.bool_]:
+    return types.isin(words).to_numpy()

@@ -19,6 +19,8 @@ AMBIGUOUS = "ambiguous: equal-shape branches, and which of them is not recorded"
 NUMBERED_BRANCHES = "equal-shape branches of a loop: paired in the order in which the compiler numbered them"
 LACKING_BRANCH = "equal-shape branches of a loop: told by the one that makes no gradient for the state before the loop"
 SAME_SCOPE = "in the scope of other work that goes with this"
+SERVES = "converts, moves or clears data for this work"
+SAME_COLLECTIVE = "the same collective operation in the same order"
 SAME_PARAMETER = "updates the parameter of the same number and size"
 WHOLE_UPDATE = "parameter updates as a whole"
 REPLACED = "stands in the same place instead"
@@ -41,6 +43,8 @@ CONFIDENCE = {
     FORK: 0.7,
     COPIED_FOR: 0.7,
     SAME_SCOPE: 0.7,
+    SERVES: 0.8,
+    SAME_COLLECTIVE: 0.8,
     NUMBERED_BRANCHES: 0.5,
     LACKING_BRANCH: 0.5,
     WHOLE_UPDATE: 0.6,

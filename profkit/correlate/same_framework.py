@@ -73,6 +73,9 @@ class SequenceAligner:
     def align(self, rows: StepRows) -> tuple[Placement, Placement, int]:
         """Place the rows of one pair of steps, phase by phase; a unit has the number of its first reference row."""
         phases = [self._phases[side][part] for side, part in enumerate((rows.left, rows.right))]
+        if not all((of_side != "").any() for of_side in phases):
+            # One of the runs tells no phases: their order alone remains.
+            phases = [np.full(len(of_side), "", dtype=object) for of_side in phases]
         parts, offsets, units = [], [], 0
         for phase in dict.fromkeys([*phases[0], *phases[1], ""]):
             ref_rows = rows.left[phases[0] == phase]

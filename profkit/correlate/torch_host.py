@@ -2,6 +2,7 @@
 
 * `Fwd thread id` above zero, or the engine's evaluate_function around it, makes an operator backward; the thread does
   not, because backward on a CPU runs on the thread of forward;
+* what runs on a thread that the engine has to itself is backward too: hooks and what they queue (DDP's buckets);
 * a module call within backward is a checkpoint that computes its forward anew;
 * a backward operator belongs to the last forward operator that began with its sequence number on its forward thread.
 """
@@ -134,10 +135,19 @@ class HostOperators:
         phase[self._here.in_optimizer | (self._ops["op_class"] == "optimizer").to_numpy()] = OPTIMIZER
         backward = np.flatnonzero(self._backward >= 0)
         phase[backward] = BACKWARD
+        phase[(phase == FORWARD) & self._on_engine_threads(backward)] = BACKWARD
         called = backward[self._here.module[backward] >= 0]
         module_start = self._module_start(self._here.module[called])
         phase[called[module_start >= self._start[self._backward[called]]]] = RECOMPUTE
         return phase
+
+    def _on_engine_threads(self, backward: NDArray[np.intp]) -> Bools:
+        """Mark operators on threads that evaluate gradients and nothing else: no module call, no forward operator."""
+        threads = np.unique(self._thread[backward])
+        sequenced = self._ops["sequence"].to_numpy(np.int64, na_value=-1) >= 0
+        others = np.concatenate([self._thread[sequenced & (self._backward < 0)], self._thread[self._here.in_optimizer]])
+        called = self._thread[(self._here.module >= 0) & (self._backward < 0)]
+        return np.isin(self._thread, np.setdiff1d(threads, np.concatenate([others, called])))
 
     @cached_property
     def forward(self) -> Int64s:

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from profkit.correlate.recorded_regions import recorded_regions
 from profkit.correlate.tensor_shapes import Shape, ShapeSet, product_shapes, shapes_of
 from profkit.correlate.text_columns import texts_of
 from profkit.vocabulary.decomposition import Decomposition, by_name, decomposition, repeated, united
@@ -94,13 +95,14 @@ def top_level_rows(ops: pd.DataFrame) -> Rows:
     """Give for each host row the row of the top-level operator it is nested in; -1 for device rows.
 
     A row is top-level if nothing encloses it, if what encloses it runs in another phase (recomputation inside
-    backward), or if it is a node the autograd engine evaluates.
+    backward) or is only a mark around operators, or if it is a node the autograd engine evaluates.
     """
     parent = ops["parent"].to_numpy()
     phase = ops["phase"].cat.codes.to_numpy()
     names = ops["name"].cat
     evaluated = names.categories.str.startswith(_EVALUATE)
-    is_top = (parent < 0) | (phase != phase[parent]) | np.take(evaluated, names.codes)
+    in_region = recorded_regions(ops)[parent]
+    is_top = (parent < 0) | (phase != phase[parent]) | in_region | np.take(evaluated, names.codes)
     return _enclosing_rows(ops, is_top)
 
 

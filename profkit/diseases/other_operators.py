@@ -45,7 +45,10 @@ def decomposed(subject: Subject) -> list[Finding]:
 
 
 def extra_operators(subject: Subject) -> list[Finding]:
-    """Name operators of the run that have no counterpart in the reference, conversions aside."""
+    """Name operators of the run that have no counterpart in the reference.
+
+    Conversions and collectives are costed as such, and would cost their time twice.
+    """
     if subject.ref is None or subject.alignment.empty:
         return []
     side = side_words(subject.alignment, subject.ref.run)[1]
@@ -53,7 +56,7 @@ def extra_operators(subject: Subject) -> list[Finding]:
         (subject.alignment["side"] == side) & (subject.alignment["reason"].astype(object) == NO_COUNTERPART)
     ]
     rows = subject.run.rows[subject.run.rows["ops_row"].isin(alone["row"])]
-    rows = rows[conversion_kinds(rows["op_type"]).isna()]
+    rows = rows[conversion_kinds(rows["op_type"]).isna() & (rows["op_class"] != "communication")]
     found = []
     for operator, members in rows.groupby(short_names(rows["name"])):
         cost = Cost(ns := subject.run.middle(members, "dur_ns"), 0, ns)

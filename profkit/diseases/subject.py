@@ -54,7 +54,7 @@ class Subject:
         ref: The reference's recording; None to judge the run by itself.
         alignment: Frame of schema.ALIGNMENT; empty without a reference.
         units: Frame of `slow.judged_units`; None without a reference.
-        counters: Frame of schema.COUNTERS of the run; empty if none were recorded or read.
+        counters: Frame of schema.COUNTERS of the run and of the reference; empty if none were recorded or read.
     """
 
     run: Recording

@@ -48,7 +48,7 @@ def disease_findings(
         ref: The reference; None to judge the run by itself.
         alignment: Frame of schema.ALIGNMENT; empty without a reference.
         units: Frame of `slow.judged_units`; None without a reference.
-        counters: Frame of schema.COUNTERS of the run, if they were read.
+        counters: Frame of schema.COUNTERS of both, if they were read.
 
     Returns:
         Frame of schema.FINDINGS, rank from 0; impact_ns is what a step costs more than in the reference, or all that it

@@ -77,6 +77,19 @@ def test_what_cannot_be_told_names_its_candidates(shared: Path, mode: str) -> No
     assert set(left_open["candidates"]) <= set(sides.index[sides == 2])
 
 
+def test_what_all_candidates_tell_is_told_of_what_is_left_open(shared: Path) -> None:
+    """Expanded kernels tell no phase; those that one of three equal GELUs ran in backward are of backward."""
+    folder = shared / "bench" / "alignment" / "vit"
+    alignment = align(_loaded(folder / "pt_stack"), _loaded(folder / "ms_graph_jit"))
+    left_open = alignment[(alignment["candidates"] >= 0) & (alignment["group"] < 0) & (alignment["side"] == "ms")]
+    expanded = left_open[left_open["name"].astype(str).str.startswith("Expand/")]
+    assert len(expanded)
+    assert left_open["phase"].notna().all()
+    for candidates, rows in left_open.groupby("candidates"):
+        torch = alignment[(alignment["candidates"] == candidates) & (alignment["side"] == "pt")]
+        assert set(rows["phase"]) <= set(torch["phase"])
+
+
 def _forward_groups(alignment: pd.DataFrame) -> pd.DataFrame:
     """One row a forward group: its torch operator, module and MindSpore kernels."""
     rows = alignment[(alignment["group"] >= 0) & (alignment["phase"] == "forward")]

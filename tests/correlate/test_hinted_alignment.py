@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 from profkit.correlate import align
-from profkit.correlate.hint_labels import module_pattern, renamed
 from profkit.correlate.hint_notes import hint_notes
 from profkit.correlate.identity import identify
 from profkit.parsers.alignment_hints import AlignmentHints, PairHint
+from profkit.parsers.module_renames import module_pattern, renamed
 from profkit.run import Run, load
 from profkit.schema import ALIGNMENT
 
@@ -136,3 +136,22 @@ def test_numbers_that_do_not_go_into_each_other_are_told(torch: Run, graph: Run)
     (note,) = hint_notes(hints, torch, graph, alignment)
     assert "left out 51 of 51 and 12 of 12 executions" in note
     pd.testing.assert_frame_equal(_numbered(alignment), _numbered(align(torch, graph)))
+
+
+@pytest.mark.parametrize("run", [{"run": "*cell-GRUCell/Mul-op*"}, {"run": "Mul", "run_module": "cell"}])
+def test_a_pair_decides_what_was_left_open(shared: Path, run: dict[str, str]) -> None:
+    folder = shared / "bench" / "alignment" / "lstm_text"
+    torch, graph = _loaded(folder / "pt_stack"), _loaded(folder / "ms_graph")
+    open_before = align(torch, graph)
+    hints = AlignmentHints(pairs=(PairHint("aten::mul", phase="forward", ref_module="cell", **run),))
+    alignment = align(torch, graph, hints=hints)
+    assert hint_notes(hints, torch, graph, alignment) == []
+    keys = ["side", "row"]
+    pairs = alignment[alignment["reason"] == "the user says that these do the same work"].set_index(keys)
+    before = open_before.set_index(keys)["candidates"].reindex(pairs.index)
+    assert (before >= 0).sum() > 100
+    assert (pairs["candidates"] == -1).all()
+    assert pairs.groupby("group").size().eq(2).all()
+    sets = alignment[alignment["candidates"] >= 0]
+    assert 0 < len(sets) < (open_before["candidates"] >= 0).sum()
+    assert sets.groupby("candidates")["side"].nunique().eq(2).all()
