@@ -38,9 +38,9 @@ def compare_sessions(before: Session, after: Session) -> pd.DataFrame:
         after: The later session.
 
     Returns:
-        Frame of schema.SESSION_CHANGES: the steps of both sides and, where both sessions have a bridge, its parts,
-        whose delta_ns add up to that of the run's step; the findings as ranked after, then those gone; every module,
-        inclusive times.
+        Frame of schema.SESSION_CHANGES: the steps of both sides and, where both sessions have a bridge, its parts, the
+        largest change first, whose delta_ns add up to that of the run's step; the findings as ranked after, then those
+        gone; every module, inclusive times.
     """
     rows = [*_steps(before, after), *_findings(before, after), *_modules(before, after)]
     return SESSION_CHANGES.from_rows(rows)
@@ -71,9 +71,11 @@ def _parts(before: Session, after: Session) -> Iterator[dict[str, Any]]:
     times = [session.bridge.groupby("part", observed=True)["run_ns"].sum() for session in (before, after)]
     # A part that a bridge does not have took none of the step.
     table = pd.DataFrame({"before": times[0].astype(object), "after": times[1].astype(object)}, dtype=object)
+    rows = []
     for part, row in table.iterrows():
         ours, theirs = (None if pd.isna(row[name]) else int(row[name]) for name in ("before", "after"))
-        yield {"section": "step", "item": str(part), **_times(ours or 0, theirs or 0)}
+        rows.append({"section": "step", "item": str(part), **_times(ours or 0, theirs or 0)})
+    yield from sorted(rows, key=lambda row: abs(row["delta_ns"]), reverse=True)
 
 
 def _findings(before: Session, after: Session) -> Iterator[dict[str, Any]]:

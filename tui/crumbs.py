@@ -20,9 +20,10 @@ def crumbs(session: Session, selection: Selection) -> tuple[Crumb, ...]:
     if selection.step >= 0:
         parts.append(Crumb("step", f"step {selection.step}"))
     else:
-        steps = [step.step for step in (compared_step(session, side) for side in SIDES) if step and step.step >= 0]
+        found = [(side, compared_step(session, side)) for side in SIDES]
+        steps = [f"{side} step {step.step}" for side, step in found if step and step.step >= 0]
         if steps:
-            parts.append(Crumb("step", f"step {' and '.join(map(str, steps))}"))
+            parts.append(Crumb("step", ", ".join(steps)))
     if selection.module is not None:
         parts.append(Crumb("module", selection.module))
     if selection.is_of_operator(session):

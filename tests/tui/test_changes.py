@@ -39,6 +39,17 @@ async def test_it_shows_what_became_of_each_finding(session, later, settle):
         assert app.screen.view.name == "changes"
 
 
+async def test_the_parts_of_the_step_stand_below_it_in_words(session, later, settle):
+    app = ProfkitApp(lambda progress: SessionPair(session, later), "pair", view="changes")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        table = app.screen.table
+        items = [table.render_line(y).text[2:14].rstrip() for y in range(1, 5)]
+        assert items[0] == "step of the"
+        assert {"  slower", "  host gap"} <= set(items[1:])
+        assert "(whole network)" in set(app.screen.view.frame["item"])
+
+
 async def go_to(pilot, settle, name: str) -> None:
     await settle(pilot)
     for _ in range(100):

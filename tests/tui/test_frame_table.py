@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from rich.cells import cell_len
+from textual.widgets import Static
 
 from profkit.schema import OPERATORS
 from profkit.session import Session
@@ -192,9 +193,22 @@ async def test_a_filter_that_nothing_fulfils_says_so(session, run_app, settle):
         await pilot.pause(0.15)
         await settle(pilot)
         assert "No row fulfils the filter" in lines(pilot.app.screen.table)[1]
+        assert "No row fulfils the filter" in str(pilot.app.screen.query_one("#detail-text", Static).content)
         await pilot.press("j", "enter", "]", "s", "escape")
         await settle(pilot)
         assert len(pilot.app.screen.table.order) == 8
+
+
+async def test_sums_are_folded_at_first_and_opened_by_a_key(session, run_app, settle):
+    async with run_app(session, view="operators") as pilot:
+        await pilot.press("u")
+        await settle(pilot)
+        table = pilot.app.screen.table
+        sums = (table.frame["depth"] == 0).sum()
+        assert len(table.order) == sums < len(table.frame)
+        await pilot.press("z")
+        await settle(pilot)
+        assert len(table.order) == sums + table.frame["operators"].iloc[table.row]
 
 
 async def test_a_million_rows(session_of, make_operators, run_app, settle):

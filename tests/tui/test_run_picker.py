@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.widgets import OptionList
 
 from profkit.tui.app import ProfkitApp
 from profkit.tui.screens.run_picker import RunPicker, entries_of
@@ -81,6 +82,17 @@ def test_files_of_no_format_are_counted(tmp_path: Path) -> None:
     entries, said = entries_of(tmp_path)
     assert [entry.format for entry in entries] == [None]
     assert said == "1 files of no known format"
+
+
+async def test_every_entry_takes_one_line_of_a_narrow_terminal(picking: Any, settle: Any, samples: Path) -> None:
+    async with picking(samples / "vit" / "pytorch") as (pilot, _):
+        await pilot.resize_terminal(60, 20)
+        await settle(pilot)
+        picker = pilot.app.screen
+        options = picker.query_one("#entries", OptionList)
+        assert len(picker.entries) > 1
+        shown = [options.render_line(y).text.strip() for y in range(len(picker.entries))]
+        assert all(line.startswith(entry.path.name) for line, entry in zip(shown, picker.entries, strict=True))
 
 
 async def test_enter_opens_a_run_alone(picking: Any, settle: Any, samples: Path) -> None:

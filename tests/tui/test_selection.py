@@ -34,10 +34,10 @@ def module_at_cursor(pilot) -> str:
 
 async def test_the_line_names_run_step_module_and_operator(session, run_app, settle):
     async with run_app(session) as pilot:
-        assert line(pilot) == "mindspore_run > step 1 and 2"
+        assert line(pilot) == "mindspore_run > ref step 1, run step 2"
         await pilot.press("j")
         await settle(pilot)
-        told = "mindspore_run > step 1 and 2 > blocks.0.attn.softmax > aten::softmax"
+        told = "mindspore_run > ref step 1, run step 2 > blocks.0.attn.softmax > aten::softmax"
         assert line(pilot) == told
         for key in ("2", "4", "b", "f", "b"):
             await pilot.press(key)
@@ -103,7 +103,7 @@ async def test_a_click_leads_to_what_was_clicked(session, run_app, settle):
         for part, view in (
             ("blocks", "modules"),
             ("aten", "operators"),
-            ("step", "timeline"),
+            ("ref step", "timeline"),
             ("mindspore", "overview"),
         ):
             x = str(pilot.app.screen.query_one(Breadcrumb).render()).index(part)

@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import ClassVar
 
+from rich.cells import cell_len
 from textual import on, work
 from textual.app import ComposeResult
 from textual.content import Content
@@ -96,7 +97,9 @@ class FolderPicker(ActionScreen[None]):
         self.query_one("#place", Static).update(printable(str(message.folder)))
         options = self.query_one("#entries", OptionList)
         options.clear_options()
-        options.add_options([Option(_line(entry)) for entry in message.entries])
+        names = [cell_len(printable(entry.path.name)) for entry in message.entries if entry.format is not None]
+        width = min(max(names, default=0), _NAME_WIDTH)
+        options.add_options([Option(_line(entry, width)) for entry in message.entries])
         if message.entries:
             options.highlighted = 0
         self._say_status(message.problem)
@@ -253,10 +256,12 @@ def _entry(path: Path) -> Entry | None:
         return None
 
 
-def _line(entry: Entry) -> Content:
+def _line(entry: Entry, width: int) -> Content:
     name = printable(entry.path.name)
     if entry.format is None:
         return Content(f"{name}/")
     return Content.assemble(
-        name.ljust(_NAME_WIDTH), ("  " + entry.format, "bold"), (f"  {printable(entry.reason)}", "dim")
+        name + " " * max(width - cell_len(name), 0),
+        ("  " + entry.format, "bold"),
+        (f"  {printable(entry.reason)}", "dim"),
     )

@@ -216,7 +216,7 @@ class ViewScreen(RowActions):
         self.query_one("#status", Static).update(self._status(), layout=False)
 
     def _update_detail(self, row: int | None) -> None:
-        content = DetailText().sentence(self.view.when_empty).content() if row is None else self._described(row)
+        content = DetailText().sentence(self.table.why_empty).content() if row is None else self._described(row)
         self.query_one("#detail-text", Static).update(content)
         self.query_one("#detail").scroll_home(animate=False)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from textual.content import Content
 
 from profkit.report.quantities import count, duration
@@ -42,7 +43,8 @@ COLUMNS = (
 
 def changes_view(before: Session, session: Session) -> View:
     """Make the view of what changed."""
-    frame = compare_sessions(before, session)
+    changes = compare_sessions(before, session)
+    frame = changes.assign(item=_items(changes))
     link = link_by_module(session.operators, frame)
     return View(
         name="changes",
@@ -59,6 +61,14 @@ def changes_view(before: Session, session: Session) -> View:
     )
 
 
+def _items(changes: pd.DataFrame) -> pd.Series[str]:
+    """Write the parts of a step below it, as the overview calls them, and name the whole network."""
+    items = changes["item"].str.replace("_", " ")
+    is_part = (changes["section"] == "step") & ~changes["item"].str.startswith("step ")
+    named = items.where(~is_part, "  " + items).where(changes["section"] != "module", changes["item"])
+    return named.where(named != "", "(whole network)")
+
+
 def _of_change(change: str) -> FilterWord:
     return lambda frame: (frame["change"] == change).to_numpy(dtype=np.bool_)
 
@@ -67,7 +77,7 @@ _WORDS: dict[str, FilterWord] = {"gone": _of_change("gone"), "new": _of_change("
 
 
 def _describe(before: Session, row: Any) -> Content:
-    text = DetailText().heading(row["item"] or "(whole network)").verdict("became", row["change"], CHANGE)
+    text = DetailText().heading(row["item"].strip()).verdict("became", row["change"], CHANGE)
     if row["section"] == "finding":
         text.field("module", row["module"]).field("operator", row["op"])
         text.field("rank before", count(row["before_rank"])).field("rank after", count(row["after_rank"]))

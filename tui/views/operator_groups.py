@@ -75,6 +75,7 @@ def _group_view(session: Session, by: str, names: npt.NDArray[np.object_]) -> Vi
         depth=depth if len(frame) else None,
         is_folded=True,
         part_of="operators",
+        note="z opens and closes a sum",
     )
 
 

@@ -128,6 +128,8 @@ class FrameTable(ScrollView, can_focus=True):
         self._first_column = 1
         self._cursor_was_moved = False
         self._pages = CellPages(frame, self.columns)
+        if is_folded and depth is not None:
+            self._pages.reorder(np.flatnonzero(~below_folded(depth, self._folded)))
 
     @property
     def order(self) -> npt.NDArray[np.intp]:
@@ -143,6 +145,11 @@ class FrameTable(ScrollView, can_focus=True):
     def line_width(self) -> int:
         """Cells of a line: the table without its scroll bar, which would hide the end of a number."""
         return self.scrollable_content_region.width
+
+    @property
+    def why_empty(self) -> str:
+        """Why no row is shown where none is."""
+        return self._when_empty if self.row_filter is None else "No row fulfils the filter; Esc clears it."
 
     @property
     def placed(self) -> tuple[PlacedColumn, ...]:
@@ -336,8 +343,7 @@ class FrameTable(ScrollView, can_focus=True):
         if place < len(self.order):
             return self._row(place)
         if y == _HEADER_LINES and not len(self.order):
-            text = self._when_empty if self.row_filter is None else "No row fulfils the filter; Esc clears it."
-            return self._line([Segment(" " * GUTTER + text, self._style("empty"))])
+            return self._line([Segment(" " * GUTTER + self.why_empty, self._style("empty"))])
         return Strip.blank(self.line_width, _PLAIN)
 
     def _header(self) -> Strip:
