@@ -123,7 +123,8 @@ def _torch(folder: Path, variant: str) -> pd.DataFrame:
         row["step"] = next((at for at, (ts, dur) in enumerate(steps) if ts <= row["start_ns"] - base < ts + dur), -1)
     for row in rows:
         if row["sequence"] >= 0 and row["module"] and not row["in_backward"]:
-            forward.setdefault(row["sequence"] * STEPS * 4 + row["step"], row["module"])
+            # What makes no gradient has the number of the next operator that makes one: the last one has it of its own.
+            forward[row["sequence"] * STEPS * 4 + row["step"]] = row["module"]
     sequences: dict[int, int] = {}
     for row in rows:
         if row["in_backward"] and row["sequence"] >= 0:

@@ -17,10 +17,11 @@ import mindspore as ms
 from mindspore import nn, profiler
 from mindspore.profiler import _ExperimentalConfig
 from mindspore_held_out_networks import HELD_OUT
+from mindspore_later_networks import LATER
 from mindspore_networks import NETWORKS, tensors
 from settings import SEED, STEPS, WARM_UP_STEPS
 
-ALL_NETWORKS = {**NETWORKS, **HELD_OUT}
+ALL_NETWORKS = {**NETWORKS, **HELD_OUT, **LATER}
 MODES = ("pynative", "graph", "jit")
 _COMPOSITE_CELLS = (nn.GRU, nn.LSTM, nn.RNN)
 

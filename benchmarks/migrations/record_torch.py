@@ -15,9 +15,10 @@ from pathlib import Path
 import torch
 from settings import SEED, STEPS, WARM_UP_STEPS
 from torch_held_out_networks import HELD_OUT
+from torch_later_networks import LATER
 from torch_networks import NETWORKS, tensors
 
-ALL_NETWORKS = {**NETWORKS, **HELD_OUT}
+ALL_NETWORKS = {**NETWORKS, **HELD_OUT, **LATER}
 
 
 def main() -> None:

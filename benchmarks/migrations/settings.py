@@ -64,4 +64,25 @@ def _held_out_batch_of(name: str) -> tuple[tuple[Array, ...], Array]:
         return (numbers(BATCH, 4, AUDIO) if name == "memory" else words(WORDS, BATCH, SEQUENCE),), words(CLASSES, BATCH)
     if name == "twin":
         return (numbers(8, 24), numbers(8, 24)), random.integers(0, 2, 8).astype(np.float32)
+    return _later_batch_of(name)
+
+
+def _later_batch_of(name: str) -> tuple[tuple[Array, ...], Array]:
+    random = np.random.default_rng(SEED)
+
+    def numbers(*shape: int) -> Array:
+        return random.standard_normal(shape).astype(np.float32)
+
+    def words(count: int, *shape: int) -> Array:
+        return random.integers(0, count, shape).astype(np.int32)
+
+    if name in ("gpt", "translator"):
+        mask = np.triu(np.ones((SEQUENCE, SEQUENCE), np.bool_), 1)
+        return (words(WORDS, BATCH, SEQUENCE), mask), words(WORDS, BATCH * SEQUENCE)
+    if name == "recurrent":
+        return (words(WORDS, BATCH, SEQUENCE),), words(WORDS, BATCH * SEQUENCE)
+    if name in ("patches", "scaled", "contour"):
+        images = numbers(BATCH, 3, IMAGE, IMAGE)
+        edges = random.random((BATCH, 1, IMAGE, IMAGE)).astype(np.float32)
+        return (images,), edges if name == "contour" else words(CLASSES, BATCH)
     raise ValueError(f"no network {name!r}")

@@ -3,14 +3,14 @@
 A scheduler runs early what waits for nothing, but kernels of one type and one shape that depend on each other keep
 their order: the blocks of a network repeat, and each block waits for the one before. So the k-th such kernel belongs to
 the k-th unit that needs one. A normalisation is told by the convolution it goes with, a helper by the work it helps.
-Where units of equal shape do not wait for each other (query, key and value), time says nothing, and neither do the
-compiler's numbers: they follow the use of the results, not the order of the code. Those are left undecided.
+Where units of equal shape do not wait for each other (query, key and value), time says nothing: the compiler's numbers
+may, and where they do not, the units are left undecided.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice, pairwise
 
 import numpy as np
@@ -19,10 +19,12 @@ import numpy.typing as npt
 from profkit.correlate.equal_branches import Pairs, branches_of_loop, own_numbers
 from profkit.correlate.executions import ALIGNED_PHASES
 from profkit.correlate.lacking_branch import branches_by_lack
+from profkit.correlate.numbered_branches import branches_by_number
 from profkit.correlate.placement import (
     LACKING_BRANCH,
     NO_COUNTERPART,
     NUMBERED_BRANCHES,
+    ORDER_OF_NUMBERS,
     PLACE_ONLY,
     SAME_SCOPE,
     SHAPES_AGREE,
@@ -80,6 +82,8 @@ class _GraphOrder:
         self._in_scope: dict[str, dict[int, int]] = defaultdict(dict)
         # Queues that were paired in order of time.
         self._by_time: list[Pairs] = []
+        # The units of kernels that the compiler's numbers told apart.
+        self._numbered: dict[int, int] = {}
         self.undecided = UndecidedSets()
 
     def correct(self) -> None:
@@ -92,13 +96,29 @@ class _GraphOrder:
             if queue[1]:
                 queues[queue].append(at)
         ordered = sorted(queues, key=lambda its: (its[0] in self._of_norms, its[0] not in self._cores, not its[2]))
-        for queue in ordered:
-            takers = self._takers(queue, queues[queue])
-            if takers:
-                self._taken.update((number, queue[0]) for number in takers)
-                self._follow(queues[queue], takers)
+        followed: list[tuple[list[int], list[int]]] = []
+        waiting: list[Queue] = []
+        while ordered != waiting:
+            waiting = ordered
+            # Units that other queues have served leave the next round clearer.
+            ordered = [queue for queue in waiting if not self._serve(queue, queues[queue], followed)]
+        if self._number_branches():
+            # What goes with the work of a branch follows it anew.
+            self._by_time, self._in_scope = [], defaultdict(dict)
+            for places, takers in followed:
+                self._follow(places, takers)
         self._place_nearby()
         self._note_undecided()
+
+    def _serve(self, queue: Queue, places: list[int], followed: list[tuple[list[int], list[int]]]) -> bool:
+        """Pair a queue with the units that take it and note both; say whether there are such units."""
+        takers = self._takers(queue, places)
+        if not takers:
+            return False
+        self._taken.update((number, queue[0]) for number in takers)
+        self._follow(places, takers)
+        followed.append((places, takers))
+        return True
 
     def _types_of(self, phase: str) -> set[str]:
         told = zip(self._kernels.types, self._kernels.phases, strict=True)
@@ -169,12 +189,13 @@ class _GraphOrder:
     def _follow(self, places: Sequence[int], takers: Sequence[int]) -> None:
         pairs, reason = self._told(places, takers)
         for at, number in pairs:
-            self._owner[at], self._reasons[at] = number, reason
+            numbered = at in self._numbered
+            self._owner[at], self._reasons[at] = number, ORDER_OF_NUMBERS if numbered else reason
             self._in_scope[self._kernels.places[at][0]].setdefault(number, at)
 
     def _told(self, places: Sequence[int], takers: Sequence[int]) -> tuple[Pairs, str]:
         """Pair the kernels of a queue with units and say why; what nothing tells apart is noted and paired in order."""
-        in_time = list(zip(places, takers, strict=True))
+        in_time = [(at, self._numbered.get(at, number)) for at, number in zip(places, takers, strict=True)]
         if told := self._told_by_companion(places, takers):
             return told, SHAPES_AGREE
         if told := self._told_by_core(places, takers):
@@ -222,18 +243,42 @@ class _GraphOrder:
                 return told
         return []
 
-    def _note_undecided(self) -> None:
-        """Join neighbours of a queue that time alone orders, where nothing says that the later one had to wait."""
+    def _number_branches(self) -> bool:
+        """Note which units the compiler's numbers tell apart that time does not; say whether there are any."""
         for pairs in self._by_time:
-            numbers = own_numbers(self._kernels, [at for at, _ in pairs])
-            for (at, number), (later, following) in pairwise(pairs):
-                if number == following or self._units[number].phase != self._units[following].phase:
-                    continue
-                if self._waits(at, number, later, following):
-                    continue
-                if numbers.get(at, 0) <= numbers.get(later, 0) and self._is_repeated_call(number, following):
-                    continue
-                self.undecided.add((number, following), (at, later))
+            runs = self._runs(pairs)
+            if not any(self._has_repeated_calls(run) for run in runs):
+                branches = set(self._numbered.values())
+                self._numbered.update(branches_by_number(self._units, self._kernels, runs, branches))
+        return bool(self._numbered)
+
+    def _runs(self, pairs: Pairs) -> list[Pairs]:
+        """Cut a queue that time alone orders where its order is sure."""
+        numbers = own_numbers(self._kernels, [at for at, _ in pairs])
+        runs = [pairs[:1]]
+        for before, after in pairwise(pairs):
+            if self._is_open(before, after, numbers):
+                runs[-1].append(after)
+            else:
+                runs.append([after])
+        return runs
+
+    def _is_open(self, before: tuple[int, int], after: tuple[int, int], numbers: Mapping[int, int]) -> bool:
+        """Say whether nothing tells that the later one of two neighbours of a queue had to wait for the other."""
+        (at, number), (later, following) = before, after
+        if number == following or self._units[number].phase != self._units[following].phase:
+            return False
+        if self._waits(at, number, later, following):
+            return False
+        return numbers.get(at, 0) > numbers.get(later, 0) or not self._is_repeated_call(number, following)
+
+    def _note_undecided(self) -> None:
+        """Join neighbours of a queue that neither time nor numbers order."""
+        for pairs in self._by_time:
+            for run in self._runs(pairs):
+                for (at, number), (later, following) in pairwise(run):
+                    if at not in self._numbered and later not in self._numbered:
+                        self.undecided.add((number, following), (at, later))
 
     def _waits(self, at: int, number: int, later: int, following: int) -> bool:
         """Say whether work that the other framework did between two units ran between their kernels, too."""
@@ -247,6 +292,15 @@ class _GraphOrder:
             len(own := self._surroundings(number, way)) == _SURROUNDINGS and own == self._surroundings(following, way)
             for way in (-1, 1)
         )
+
+    def _has_repeated_calls(self, run: Pairs) -> bool:
+        """Say whether some units of a run are one line of code in several rounds of a loop."""
+        numbers = sorted({number for _, number in run})
+        for way in (-1, 1):
+            around = [tuple(own) for number in numbers if len(own := self._surroundings(number, way)) == _SURROUNDINGS]
+            if len(set(around)) < len(around):
+                return True
+        return False
 
     def _surroundings(self, number: int, way: int) -> list[object]:
         places = range(number + way, len(self._units) if way > 0 else -1, way)

@@ -164,13 +164,17 @@ class TorchUnits:
         for row in map(int, rows):
             if _ACCUMULATE in self._names[row]:
                 continue
-            forward = self._forward_op[row]
-            differentiated = int(self._work[forward]) if forward >= 0 else -1
+            differentiated = self._differentiated(row)
             if gathered and differentiated >= 0 and gathered[-1][0] == differentiated:
                 gathered[-1][1].append(row)
             else:
                 gathered.append((differentiated, [row]))
         return [self._unit(tuple(members), phase, tuple(members)) for _, members in gathered]
+
+    def _differentiated(self, row: int) -> int:
+        """Give the row of the work that a node of the autograd engine differentiates; -1 if it is not known."""
+        forward = self._forward_op[row]
+        return int(self._work[forward]) if forward >= 0 else -1
 
     def _parts_of(self, members: tuple[int, ...]) -> list[tuple[int, ...]]:
         """Give the operators of a loop one by one, anything else as it is."""
@@ -231,7 +235,7 @@ class TorchUnits:
         op_class = max(classes, key=_skip_cost)
         runs_a_kernel = self._runs_a_kernel(nested)
         parts = self._decompositions(rows, phase, runs_a_kernel=runs_a_kernel)
-        if self._lacks_bias(rows[-1] if phase != "backward" else self._forward_op[rows[0]]):
+        if self._lacks_bias(rows[-1] if phase != "backward" else self._differentiated(rows[0])):
             parts = [part.without(_BIAS_KERNELS) for part in parts]
         return Unit(
             rows=top_rows,

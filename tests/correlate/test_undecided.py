@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from profkit.correlate.graph_order import follow_queues
-from profkit.correlate.placement import AMBIGUOUS, NO_COUNTERPART
+from profkit.correlate.placement import AMBIGUOUS, NO_COUNTERPART, ORDER_OF_NUMBERS
 from profkit.correlate.segmentation import Kernels, segment
 from profkit.correlate.tensor_shapes import Shape, ShapeSet
 from profkit.correlate.undecided import Undecided
@@ -30,24 +30,33 @@ def step_of(*operators: str, weights: Sequence[Shape] = ()) -> list[Unit]:
 
 
 def placed(units: list[Unit], *kernels: str, weights: Sequence[Shape] = ()) -> tuple[list[int], list[str], Undecided]:
-    """Place kernels named `Type-opN`, run in this order."""
-    types = [kernel_type(name.partition("-op")[0]) for name in kernels]
+    """Place kernels named `scope/Type-opN`, run in this order."""
+    scopes = [name.partition("-op")[0] for name in kernels]
+    types = [kernel_type(scope.rpartition("/")[2]) for scope in scopes]
     products = iter(weights or [WEIGHT] * len(kernels))
     tensors = [
         (INPUT, next(products)) if kernel == "matmul" else (INPUT, (4,)) if kernel == "biasadd" else (INPUT,)
         for kernel in types
     ]
-    places = [(f"Default/{name.partition('-op')[0]}", int(name.partition("-op")[2])) for name in kernels]
+    places = [(f"Default/{scope}", int(name.partition("-op")[2])) for scope, name in zip(scopes, kernels, strict=True)]
     run = Kernels(types, tensors, np.zeros(len(kernels), dtype=bool), ["forward"] * len(kernels), places)
+    return placed_run(units, run)
+
+
+def placed_run(units: list[Unit], run: Kernels) -> tuple[list[int], list[str], Undecided]:
+    """Place kernels as a step of a scheduled graph is placed."""
     owner = segment(units, run)
-    reasons = [NO_COUNTERPART] * len(kernels)
+    reasons = [NO_COUNTERPART] * len(run)
     undecided = follow_queues(units, run, owner, reasons).release(units, run, owner, reasons)
     return owner.tolist(), reasons, undecided
 
 
-def test_query_key_and_value_are_left_open() -> None:
-    names = ("MatMul-op2", "MatMul-op0", "MatMul-op1", "BiasAdd-op2", "BiasAdd-op0", "BiasAdd-op1")
-    owner, reasons, undecided = placed(step_of(LINEAR, LINEAR, LINEAR), *names)
+QKV = ("value/MatMul-op0", "query/MatMul-op0", "key/MatMul-op0")
+BIASES = ("value/BiasAdd-op0", "query/BiasAdd-op0", "key/BiasAdd-op0")
+
+
+def test_layers_with_scopes_of_their_own_are_left_open() -> None:
+    owner, reasons, undecided = placed(step_of(LINEAR, LINEAR, LINEAR), *QKV, *BIASES)
     assert owner == [-1] * 6
     assert reasons == [AMBIGUOUS] * 6
     assert len(set(undecided.of_kernels)) == 1
@@ -55,9 +64,29 @@ def test_query_key_and_value_are_left_open() -> None:
     assert undecided.whole == {0, 1, 2}
 
 
-def test_numbers_in_order_decide_nothing() -> None:
-    owner, _, _ = placed(step_of(LINEAR, LINEAR), "MatMul-op0", "MatMul-op1")
-    assert owner == [-1, -1]
+def test_query_key_and_value_are_told_by_their_numbers() -> None:
+    names = ("MatMul-op2", "MatMul-op0", "MatMul-op1", "BiasAdd-op2", "BiasAdd-op0", "BiasAdd-op1")
+    owner, reasons, undecided = placed(step_of(LINEAR, LINEAR, LINEAR), *names)
+    assert owner == [2, 0, 1, 2, 0, 1]
+    assert set(reasons[:3]) == {ORDER_OF_NUMBERS}
+    assert not undecided.of_units
+
+
+def test_layers_with_scopes_of_their_own_are_told_by_the_numbers_of_what_follows_each() -> None:
+    units = step_of(LINEAR, SILU, LINEAR, SILU, LINEAR, SILU)
+    followers = ("attention/SiLU-op2", "attention/SiLU-op0", "attention/SiLU-op1")
+    owner, _, undecided = placed(units, *QKV, *BIASES, *followers)
+    assert owner == [4, 0, 2, 4, 0, 2, 5, 1, 3]
+    assert not undecided.of_units
+    owner, _, _ = placed(step_of(LINEAR, LINEAR, LINEAR, SILU, SILU, SILU), *QKV, *BIASES, *followers)
+    assert owner[:6] == [-1] * 6
+
+
+def test_numbers_tell_nothing_where_heavy_work_stands_between() -> None:
+    weights = [(4, 4), (4, 9), (4, 4)]
+    units = step_of(LINEAR, LINEAR, LINEAR, weights=weights)
+    owner, _, _ = placed(units, "MatMul-op1", "MatMul-op2", "MatMul-op0", weights=[(4, 4), (4, 4), (4, 9)])
+    assert owner == [-1, -1, 1]
 
 
 def test_work_that_ran_in_between_on_both_sides_decides() -> None:
@@ -67,7 +96,8 @@ def test_work_that_ran_in_between_on_both_sides_decides() -> None:
 
 
 def test_branches_that_ran_before_what_stood_between_them_are_left_open() -> None:
-    owner, _, undecided = placed(step_of(LINEAR, SILU, LINEAR, MUL), "MatMul-op0", "MatMul-op1", "SiLU-op0", "Mul-op0")
+    names = ("gate/MatMul-op0", "up/MatMul-op0", "SiLU-op0", "Mul-op0")
+    owner, _, undecided = placed(step_of(LINEAR, SILU, LINEAR, MUL), *names)
     assert owner == [-1, -1, 1, 3]
     assert set(undecided.of_units) == {0, 2}
 

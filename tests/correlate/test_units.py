@@ -23,3 +23,16 @@ def test_only_a_layer_with_a_bias_may_need_a_kernel_for_it(tmp_path: Path) -> No
         units = TorchUnits(ops).units(rows[(ops["phase"].iloc[rows] == phase).to_numpy()], phase)
         convolutions = [unit for unit in units if unit.op_class == "conv"]
         assert [kernel in unit.decomposition.kernels for unit in convolutions] == [False, True]
+
+
+def test_a_layer_without_bias_whose_input_is_flattened_needs_no_kernel_for_it(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    plain, biased = torch.nn.Linear(4, 6, bias=False), torch.nn.Linear(6, 5)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], record_shapes=True) as profiler:
+        biased(plain(torch.randn(2, 3, 4))).sum().backward()
+    profiler.export_chrome_trace(str(tmp_path / "trace.json"))
+    ops = identify(load(tmp_path / "trace.json")).ops
+    rows = (ops["parent"] < 0).to_numpy().nonzero()[0]
+    units = TorchUnits(ops).units(rows[(ops["phase"].iloc[rows] == "backward").to_numpy()], "backward")
+    layers = [unit for unit in units if unit.op_class == "matmul"]
+    assert ["biasaddgrad" in unit.decomposition.kernels for unit in layers] == [True, False]
