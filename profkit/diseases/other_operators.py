@@ -11,6 +11,7 @@ from profkit.diseases.recording import row_names
 from profkit.diseases.subject import Cost, Finding, Subject, finding
 from profkit.thresholds import thresholds
 from profkit.vocabulary.conversions import conversion_kinds
+from profkit.vocabulary.decomposition import decomposition
 
 _MOST_NAMED = 100
 _FUSED = 2
@@ -22,6 +23,8 @@ def decomposed(subject: Subject) -> list[Finding]:
     if units is None:
         return []
     many = units["run_kernels"] >= thresholds("decomposed")["kernels"] * units["ref_kernels"].clip(lower=1)
+    fused = map(_kinds_if_fused, units["phase"].astype(object), units["ref_operator"].astype(object))
+    many &= units["run_kernels"] > list(fused)
     chosen = units[many & (units["ref_kernels"] <= _FUSED) & ~units["slow"] & (units["op_class"] != "optimizer")]
     found = []
     for operator, members in chosen.groupby(chosen["ref_operator"].astype(object)):
@@ -42,6 +45,12 @@ def decomposed(subject: Subject) -> list[Finding]:
         told = sorted({int(group) for group in groups if group >= 0})
         found.append(finding("decomposed", cost, evidence, advice, op=str(operator), module=module, groups=told))
     return found
+
+
+def _kinds_if_fused(phase: object, operator: object) -> int:
+    """Give how many kinds of kernels an operator has where it is fused, as far as a fact tells; else 1."""
+    known = decomposition("backward" if phase == "backward" else "forward", str(operator))
+    return 1 if known is None else known.fewest_kinds
 
 
 def extra_operators(subject: Subject) -> list[Finding]:

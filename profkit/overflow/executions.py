@@ -128,6 +128,11 @@ class Step:
         """Whether no input of any operator was dumped."""
         return not any(execution.inputs or execution.mutated for execution in self.executions)
 
+    @property
+    def inputs_only(self) -> bool:
+        """Whether no output of any operator was dumped (input_output 1 of MindSpore's dump)."""
+        return not any(execution.outputs or execution.scratch for execution in self.executions)
+
 
 def steps_of(tensors: pd.DataFrame) -> list[Step]:
     """Give the steps of a tensors frame, earliest iteration first."""

@@ -194,7 +194,8 @@ def _first_cause(spreading: Spreading) -> int | None:
 
 def _rows(step: Step, spreading: Spreading, states: TensorStates, expected: str | None) -> list[dict[str, Any]]:
     rows = [_row(step, role, spreading, states, expected) for _, role in sorted(spreading.roles.items())]
-    first_nan = next((row for row in rows if row["first_nan"]), None)
+    # Without outputs nobody knows who made it: what an optimizer wrote in place is only the first NaN that was dumped.
+    first_nan = next((row for row in rows if row["first_nan"] and not step.inputs_only), None)
     for row in rows:
         row["first_nan"] = row is first_nan
     jumps = [jump for jump in norm_jumps(step, states) if jump.execution.order not in spreading.roles]

@@ -72,7 +72,8 @@ def _outside(role: Role, spreading: Spreading, states: TensorStates) -> str:
         cause = f"the cause lies before this operator: by the graph it reads {', '.join(undumped[:3])}, not dumped"
     else:
         cause = "the cause lies before this operator: a weight, a network input or an operator that was not dumped"
-    written = _bad_outputs(role.bad_outputs, states) or "its outputs are finite"
+    finite = "its outputs are finite" if role.execution.results else "none of its outputs was dumped"
+    written = _bad_outputs(role.bad_outputs, states) or finite
     return f"{_bad_inputs(role, spreading, states)}; {cause}; {written}"
 
 

@@ -118,6 +118,7 @@ class Spreading:
         self._fed_by_graph: set[int] = set()
         self.step = step
         self.outputs_only = step.outputs_only
+        self._inputs_only = step.inputs_only
         self.has_ends = any(execution.ends_a_step for execution in step.executions)
         self._bad_weights: set[tuple[str | None, str | None]] = set()
         self._last_writer: dict[bytes, Execution] = {}
@@ -264,7 +265,9 @@ class Spreading:
         if role.bad_inputs:
             known = execution.results and all(states[row] is State.FINITE for row in execution.results)
             role.part = Part.MASKED if known else Part.UNDUMPED
-            if known and self._comes_from_outside(role):
+            if self._inputs_only and not self.roles:
+                role.part = Part.OUTSIDE
+            elif known and self._comes_from_outside(role):
                 role.part = Part.MASKED_OUTSIDE
                 self._share_outside_causes(role)
             return role
@@ -372,7 +375,12 @@ class Spreading:
         return None if content is None else self._parameters.get(content)
 
     def causes(self) -> list[int]:
-        """Give the orders of the executions where a bad value first comes in, those that reach an end before others."""
+        """Give the orders of the executions where a bad value first comes in, those that reach an end before others.
+
+        Where no outputs were dumped nothing links a reader to the ones before it: only the first reader tells anything.
+        """
+        if self._inputs_only:
+            return sorted(order for order, role in self.roles.items() if role.bad_inputs)[:1]
         causes = [order for order, role in self.roles.items() if self._is_cause(role)]
         return sorted(causes, key=lambda order: (not self.is_live(order), order))
 

@@ -53,6 +53,11 @@ class Decomposition:
         """The slots of all variants."""
         return tuple(slot for variant in self.variants for slot in variant)
 
+    @property
+    def fewest_kinds(self) -> int:
+        """Kinds of kernels of the most fused variant: the gradients of a convolution are several kernels anywhere."""
+        return min(len(variant) for variant in self.variants)
+
     def variant_of(self, kernels: Collection[str], recorded: Collection[str]) -> Variant:
         """Give the variant that kernels are of.
 

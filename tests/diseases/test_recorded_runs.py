@@ -162,6 +162,21 @@ def test_a_fused_operator_that_became_six_kernels_is_named(samples: Path) -> Non
         assert set(rows["side"]) == {"pt", "ms"}
 
 
+def test_gradients_that_are_several_kernels_in_any_framework_are_not_decomposed(samples: Path) -> None:
+    """A product has a gradient for each factor and one for the bias: no fused operator makes fewer."""
+    ref, run = _loaded(samples / "vit/pytorch/profile"), _loaded(samples / "vit/mindspore_clean/pynative")
+    alignment = align(ref, run)
+    units = judged_units(alignment, ref, run).assign(slow=False)
+    products = (units["ref_operator"] == "AddmmBackward0") & (units["run_kernels"] == 3)
+    assert products.any()
+    slowed = units.assign(
+        ref_kernels=units["ref_kernels"].where(~products, 1),
+        run_wall_ns=units["run_wall_ns"].where(~products, units["run_wall_ns"] * 100),
+    )
+    findings = disease_findings(run, ref, alignment, slowed)
+    assert "AddmmBackward0" not in set(findings.loc[findings["kind"] == "decomposed", "op"])
+
+
 @pytest.mark.parametrize("network", ["vit", "resnet", "lstm_text"])
 def test_two_clean_recordings_have_none(shared: Path, network: str) -> None:
     folder = shared / "bench/alignment" / network

@@ -103,3 +103,15 @@ def test_a_value_that_is_masked_where_it_is_first_seen_is_not_clean(dump: Any) -
     found = dump.hunt()
     assert roles(found) == [("ReLU-op0", "unknown", True)]
     assert "its outputs are finite" in found.iloc[0]["reason"]
+
+
+def test_of_inputs_alone_the_first_that_reads_a_bad_value_is_named(dump: Any) -> None:
+    x, bad = values(4), np.array([np.nan, 1, 2, 3], dtype=F32)
+    dump.op(f"{NET}ReLU-op0", [x])
+    dump.op(f"{NET}MatMul-op0", [bad, x])
+    dump.op(f"{NET}BiasAdd-op0", [bad * 2, x])
+    dump.op("Default_optimizer-Momentum_ApplyMomentum-op0", [bad * 3, bad * 3, F32(0.1), bad])
+    found = dump.hunt()
+    assert roles(found)[:1] == [("MatMul-op0", "unknown", True)]
+    assert "none of its outputs was dumped" in found.iloc[0]["reason"]
+    assert not found["first_nan"].any()
