@@ -78,14 +78,18 @@ Interval = tuple[int, int, str]
 
 def labelled(folder: Path) -> pd.DataFrame:
     """Give the truth table of one network: of every recording found below its folder."""
-    variants = [variant for variant in ("stack", "shapes") if (folder / f"pt_{variant}").is_dir()]
-    parts = [_torch(folder / f"pt_{variant}", variant) for variant in variants]
-    if (folder / "ms_pynative").is_dir():
-        parts.append(_pynative(folder / "ms_pynative"))
-    parts += [
-        _graph(folder / f"ms_{mode}", mode) for mode in ("graph", "graph_jit") if (folder / f"ms_{mode}").is_dir()
-    ]
-    return pd.concat(parts, ignore_index=True)[list(COLUMNS)]
+    names = ("pt_stack", "pt_shapes", "ms_pynative", "ms_graph", "ms_graph_jit")
+    return pd.concat([labels_of(folder / name) for name in names if (folder / name).is_dir()], ignore_index=True)
+
+
+def labels_of(recording: Path) -> pd.DataFrame:
+    """Give the truth table of one recording, by the name of its folder: `pt_stack`, `ms_graph_jit`, ..."""
+    framework, _, variant = recording.name.partition("_")
+    if framework == "pt":
+        table = _torch(recording, variant)
+    else:
+        table = _graph(recording, variant) if variant.startswith("graph") else _pynative(recording)
+    return table[list(COLUMNS)]
 
 
 def _innermost(times: Sequence[int], intervals: Iterable[Interval]) -> list[str]:
