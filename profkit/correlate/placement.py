@@ -22,6 +22,7 @@ LACKING_BRANCH = "equal-shape branches of a loop: told by the one that makes no 
 SAME_SCOPE = "in the scope of other work that goes with this"
 SERVES = "converts, moves or clears data for this work"
 SAME_COLLECTIVE = "the same collective operation in the same order"
+MOVED = "compiled in another order: as many of this kind and these shapes on both sides, paired in their order"
 SAME_PARAMETER = "updates the parameter of the same number and size"
 WHOLE_UPDATE = "parameter updates as a whole"
 REPLACED = "stands in the same place instead"
@@ -45,6 +46,7 @@ CONFIDENCE = {
     COPIED_FOR: 0.7,
     SAME_SCOPE: 0.7,
     SERVES: 0.8,
+    MOVED: 0.6,
     SAME_COLLECTIVE: 0.8,
     NUMBERED_BRANCHES: 0.5,
     LACKING_BRANCH: 0.5,

@@ -18,6 +18,7 @@ import pandas as pd
 from profkit.correlate.executions import StepPair, WorkOfSteps
 from profkit.correlate.neighbours import HEAVY_CLASSES, Neighbourhood
 from profkit.correlate.placement import (
+    MOVED,
     NO_COUNTERPART,
     REPLACED,
     SAME_PLACE,
@@ -38,6 +39,8 @@ _HEAVY = sorted(HEAVY_CLASSES)
 _WIDEST = 64
 _MOST_HEAVY_PARTS = 4
 _SINGLE = 8
+# In the names of the gradients of a compiled graph.
+_GRADIENT_SCOPE = "Gradients/"
 
 
 class SequenceAligner:
@@ -57,6 +60,7 @@ class SequenceAligner:
         self._shapes = _common_codes([ops["input_shapes"].astype(object) for ops in self._frames])
         self._phases = [texts_of(ops["phase"], "") for ops in self._frames]
         self._classes = [texts_of(ops["op_class"]) for ops in self._frames]
+        self._scheduled = all(_runs_compiled(ops) for ops in self._frames)
 
     def rows(self, pair: StepPair) -> StepRows:
         """Give the rows of one pair of steps."""
@@ -92,12 +96,23 @@ class SequenceAligner:
         ref_at, run_at = _common_sequence(ref_keys, run_keys)
         ref = Placement.unmatched(ref_rows, NO_COUNTERPART)
         run = Placement.unmatched(run_rows, NO_COUNTERPART)
+        if self._scheduled:
+            moved = _moved(ref_keys, run_keys, ref_at, run_at)
+            stays = ~np.isin(ref_at, moved[0]) & ~np.isin(run_at, moved[1])
+            ref_at, run_at = ref_at[stays], run_at[stays]
+            for side, places in zip((ref, run), moved, strict=True):
+                side.unit[places] = moved[0]
+                side.reason = [
+                    MOVED if its else reason for its, reason in zip(side.unit >= 0, side.reason, strict=True)
+                ]
         for left, right in zip(ref_at, run_at, strict=True):
             agree = ref_keys[1][left] == run_keys[1][right] >= 0
             for side, at in ((ref, left), (run, right)):
                 side.unit[at], side.reason[at] = left, SHAPES_AGREE if agree else SAME_PLACE
         heavy = [np.isin(self._classes[at][rows], _HEAVY) for at, rows in enumerate((ref_rows, run_rows))]
         for gap in _replacements(ref_at, run_at, *heavy):
+            if any((side.unit[part] >= 0).any() for side, part in zip((ref, run), gap, strict=True)):
+                continue
             for side, part in zip((ref, run), gap, strict=True):
                 side.unit[part] = gap[0].start
                 side.reason[part] = [REPLACED] * (part.stop - part.start)
@@ -111,6 +126,41 @@ def _common_codes(columns: list[pd.Series[str]]) -> list[Ints]:
     # In the order of their text, so that a code does not tell which side came first.
     codes, _ = pd.factorize(pd.concat(columns, ignore_index=True), sort=True)
     return np.split(codes.astype(np.int64), [len(columns[0])])
+
+
+def _runs_compiled(ops: pd.DataFrame) -> bool:
+    """Say whether a run executes a compiled graph with its gradients: a scheduler orders it anew each time."""
+    return any(_GRADIENT_SCOPE in str(name) for name in ops["name"].cat.categories)
+
+
+def _moved(ref: tuple[Ints, Ints], run: tuple[Ints, Ints], ref_at: Ints, run_at: Ints) -> tuple[Ints, Ints]:
+    """Pair in their order the operators of one type and shapes that are as many on both sides, if they changed places.
+
+    Args:
+        ref: Types and shapes of the operators of the reference.
+        run: As ref.
+        ref_at: Places in the reference of the pairs that keep the order; what these pair completely did not move.
+        run_at: Their places in the run.
+
+    Returns:
+        Places of the pairs on either side.
+    """
+    shapes = int(max(ref[1].max(initial=-1), run[1].max(initial=-1))) + 1
+    ours, theirs = (np.where(its[1] >= 0, its[0] * shapes + its[1], -1) for its in (ref, run))
+    keys = np.unique(ours[ours >= 0])
+    of_ref, of_run = _counts(keys, ours), _counts(keys, theirs)
+    in_order = _counts(keys, ours[ref_at][ours[ref_at] == theirs[run_at]])
+    changed = keys[(of_ref == of_run) & (in_order < of_ref)]
+    places = (np.flatnonzero(np.isin(one, changed)) for one in (ours, theirs))
+    left, right = (at[np.argsort(one[at], kind="stable")] for at, one in zip(places, (ours, theirs), strict=True))
+    return left, right
+
+
+def _counts(keys: Ints, values: Ints) -> Ints:
+    """Count how often each key, ascending, is among values."""
+    ordered = np.sort(values)
+    counts: Ints = np.searchsorted(ordered, keys, side="right") - np.searchsorted(ordered, keys)
+    return counts
 
 
 def _common_sequence(ref: tuple[Ints, Ints], run: tuple[Ints, Ints]) -> tuple[Ints, Ints]:
