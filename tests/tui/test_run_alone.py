@@ -35,6 +35,14 @@ async def test_its_operators_are_shown_the_costliest_first(alone, run_app, settl
         assert sums == sorted(sums, reverse=True)
 
 
+async def test_the_first_page_has_no_columns_of_a_reference(alone, run_app):
+    async with run_app(alone, size=(80, 24), view="overview") as pilot:
+        assert titles(pilot) == ["what", "run", "of the step", "note"]
+        assert "nothing was aligned and noth" in "\n".join(
+            pilot.app.screen.table.render_line(y).text for y in range(24)
+        )
+
+
 async def test_each_of_its_steps_is_drawn_by_itself(alone, run_app, settle):
     async with run_app(alone, view="timeline") as pilot:
         screen = pilot.app.screen

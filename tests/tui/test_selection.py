@@ -32,8 +32,9 @@ def module_at_cursor(pilot) -> str:
     return screen.view.frame["module"].iloc[screen.table.row]
 
 
-async def test_the_line_names_run_step_module_and_operator(session, run_app, settle):
-    async with run_app(session) as pilot:
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_the_line_names_run_step_module_and_operator(session, run_app, settle, size):
+    async with run_app(session, size=size) as pilot:
         assert line(pilot) == "mindspore_run > ref step 1, run step 2"
         await pilot.press("j")
         await settle(pilot)

@@ -28,6 +28,13 @@ COLUMNS = (
     text_column("note", "note", max_width=80),
 )
 
+COLUMNS_OF_A_RUN = (
+    text_column("item", "what", short="what", max_width=46),
+    duration_column("run_ns", "run", short="run"),
+    text_column("bar", "of the step", max_width=BAR_CELLS),
+    text_column("note", "note", max_width=80),
+)
+
 _MOST_LISTED = 12
 
 
@@ -42,7 +49,7 @@ def overview_view(session: Session) -> View:
         name="overview",
         title="Overview",
         frame=frame,
-        columns=COLUMNS,
+        columns=COLUMNS_OF_A_RUN if _is_of_a_run_alone(session) else COLUMNS,
         flagged=(rows["finding"] >= 0).to_numpy(dtype=np.bool_),
         link=link,
         describe=lambda row: _describe(session, rows.iloc[row]),
@@ -52,6 +59,10 @@ def overview_view(session: Session) -> View:
         depth=rows["depth"].to_numpy(dtype=np.int64),
         note=_step_times(session),
     )
+
+
+def _is_of_a_run_alone(session: Session) -> bool:
+    return bool(len(session.sources)) and not (session.sources["side"] == "ref").any()
 
 
 def _bars(rows: pd.DataFrame) -> list[str]:
