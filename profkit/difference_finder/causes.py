@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from profkit.capturing.watched_net import NETWORK
+from profkit.difference_finder.judged_changes import Judged
 
 _SLOT = re.compile(r":\d+$")
 _WRONG = ("mismatch", "shape", "dtype")
@@ -19,7 +20,7 @@ class Cause:
     """Something that differs by itself, whatever came before it.
 
     Attributes:
-        part: weights, forward, loss, gradient or optimizer.
+        part: weights, forward, buffers, loss, gradient or optimizer.
         module_a: Path of the module in the first network; the parameter's owner for weights and optimizer.
         module_b: Its partner in the second.
         reason: How that is known, with figures.
@@ -114,3 +115,23 @@ def weight_causes(part: str, parity: pd.DataFrame, partners: Mapping[str, str]) 
         if status in _WRONG and module not in told:
             told.add(module)
             yield Cause(part, module, partners.get(module, "?"), f"{name}: {reason}")
+
+
+def step_causes(judged: Judged, partners: Mapping[str, str], *, later: bool) -> Iterator[Cause]:
+    """Give a cause for each module whose parameters a step changed otherwise, or one where it is the same for all.
+
+    Args:
+        judged: What a step did.
+        partners: Path in B by path in A.
+        later: It is the second step, which betas and momenta decide as well.
+    """
+    when = "in the second step alone, by momentum or betas: " if later else ""
+    if judged.common is not None:
+        what = f"B's steps of all {len(judged.wrong):,} parameters that differ are {judged.common:.4g} times those of A"
+        yield Cause(
+            "optimizer", NETWORK, NETWORK, f"{when}{what}: another learning rate, or gradients scaled or clipped"
+        )
+        return
+    wrong = judged.parity[judged.parity["name_a"].isin(judged.wrong)]
+    for cause in weight_causes("optimizer", wrong, partners):
+        yield replace(cause, reason=f"{when}{cause.reason}")

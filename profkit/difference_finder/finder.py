@@ -6,7 +6,7 @@ import math
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,11 @@ import pandas as pd
 from profkit.capturing.watched_net import NETWORK
 from profkit.compare import compare_tensors
 from profkit.difference_finder.cases import write_case
-from profkit.difference_finder.causes import Cause, forward_causes, gradient_cause, weight_causes
+from profkit.difference_finder.causes import Cause, forward_causes, gradient_cause, step_causes, weight_causes
+from profkit.difference_finder.judged_changes import AdamSettings, Judged, judge_buffers, judge_steps
 from profkit.difference_finder.net_side import PARAMETERS, STRUCTURE, Order, Result, Side
 from profkit.difference_finder.partners import by_weight, partners_of, with_order_of_calls
+from profkit.difference_finder.state_files import BUFFERS, GRADIENTS, STEPS, SUFFIXES
 from profkit.errors import ProfkitError, first_line_of
 from profkit.frame_spec import concatenate
 from profkit.run import load
@@ -68,9 +70,14 @@ class Differences:
         modules: Parity of what modules took, gave and were given back, both networks running freely.
         isolated: Parity of the same with each module of B fed what its partner in A was fed.
         weights: Parity of the weights before.
-        updates: Parity of what one step of the optimizer did to the weights; empty if there was none.
+        updates: Parity of what two steps of the optimizer did to the weights, the second with three times the gradients
+            of the first; in units of the last place of each one's largest element. Empty if there was none.
         losses: Loss of A and B by case; NaN where there was none.
         only_a, only_b: Called modules whose results have no partner.
+        buffers: Parity of what the run did to buffers, such as running statistics, in the units of updates.
+        known: Known differences of the frameworks, no cause: what, and the parameters or buffers that show it.
+        undetermined: How many elements of a parameter have gradients below their own rounding, so that their step tells
+            nothing about the optimizer.
         unseen: What the structures of both say is different, with the module in A, where the numbers matched: these
             inputs, in this mode, do not show it.
     """
@@ -87,6 +94,9 @@ class Differences:
     only_a: tuple[str, ...] = ()
     only_b: tuple[str, ...] = ()
     unseen: tuple[str, ...] = ()
+    buffers: pd.DataFrame = field(default_factory=PARITY.empty)
+    known: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    undetermined: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def agrees(self) -> bool:
@@ -129,7 +139,15 @@ class _Search:
         self._causes: list[Cause] = []
         self._open: list[str] = []
         self._alone: dict[str, list[str]] = {}
-        self._frames: dict[str, list[pd.DataFrame]] = {"outputs": [], "modules": [], "isolated": [], "updates": []}
+        self._known: dict[str, set[str]] = {}
+        self._undetermined: dict[str, int] = {}
+        self._frames: dict[str, list[pd.DataFrame]] = {
+            "outputs": [],
+            "modules": [],
+            "isolated": [],
+            "buffers": [],
+            "updates": [],
+        }
         self._losses: list[tuple[float, float]] = []
         self._only: tuple[set[str], set[str]] = (set(), set())
 
@@ -140,7 +158,7 @@ class _Search:
         self._weights = self._same_weights()
 
     def _same_weights(self) -> pd.DataFrame:
-        files = [self._folder / letter / _WEIGHTS[side.framework] for letter, side in (("a", self._a), ("b", self._b))]
+        files = self._weight_files()
         described_a, described_b = (describe(file.with_name(PARAMETERS)) for file in files)
         if not described_a.parameters and not described_b.parameters:
             self._map = WeightMap(())
@@ -172,11 +190,17 @@ class _Search:
         write_case(folder / "case", arguments, labels)
         wanted = self._settings
         order = Order(str(folder / "case"), str(folder / "a"), wanted.seed, wanted.train, wanted.backward)
-        updates = [str(folder / f"updates_{letter}{_suffix(side)}") for letter, side in self._sides()]
-        steps = updates if wanted.optimizer and wanted.backward else ["", ""]
         results = [
-            self._run(side, replace(order, out=str(folder / letter), weights_after=after))
-            for (letter, side), after in zip(self._sides(), steps, strict=True)
+            self._run(
+                side,
+                replace(
+                    order,
+                    out=str(folder / letter),
+                    changes=str(folder / f"changes_{letter}"),
+                    optimizer=wanted.optimizer and wanted.backward,
+                ),
+            )
+            for letter, side in self._sides()
         ]
         free = [load(folder / letter).tensors for letter in "ab"]
         self._partners = with_order_of_calls(self._partners, *(_called(tensors) for tensors in free))
@@ -189,17 +213,18 @@ class _Search:
             order,
             out=str(folder / "isolated"),
             backward=False,
+            changes=str(folder / "changes_isolated"),
             recorded=str(folder / "a"),
             partners={there: here for here, there in self._partners.items()},
         )
         self._run(self._b, isolated)
         found = self._judge_modules(folder, free, isolated)
-        if not found and self._settings.backward:
+        if not found:
+            self._judge_buffers(folder, free[0])
+        if not found and wanted.backward:
             self._judge_backward(modules, results)
-        if all(Path(file).is_file() for file in steps if file) and steps[0] and not self._causes:
-            self._judge_step(updates)
-        elif steps[0] and not self._causes:
-            self._open.append("the optimizer made no step on one side or both")
+        if wanted.optimizer and wanted.backward and not self._causes:
+            self._judge_steps(folder, results)
 
     def _sides(self) -> tuple[tuple[str, Side], tuple[str, Side]]:
         return ("a", self._a), ("b", self._b)
@@ -255,7 +280,9 @@ class _Search:
         """Say of a cause whether it is one because the module draws random numbers."""
         again = folder / "isolated_again"
         if not again.exists():
-            self._run(self._b, replace(isolated, out=str(again), seed=self._settings.seed + 1, inputs=False))
+            self._run(
+                self._b, replace(isolated, out=str(again), seed=self._settings.seed + 1, inputs=False, changes="")
+            )
         first, second = (_results(load(one).tensors, cause.module_b) for one in (folder / "isolated", again))
         if (compare_tensors(first, second)["status"] == "mismatch").any():
             return replace(
@@ -293,16 +320,49 @@ class _Search:
             if name in owners:
                 self._open.append(f"the gradient of {name} has no partner in B")
 
-    def _judge_step(self, files: Sequence[str]) -> None:
-        parity = compare_weights(*files, weight_map=self._map, rtol=_UPDATE_RTOL, atol=_UPDATE_ULPS).parity
-        parity = parity[parity["paired_by"] != _WEIGHT_ROW_SETTLED]
-        near = (parity["status"] == "mismatch") & (parity["rel_l2"] <= _UPDATE_RTOL)
-        parity = parity.assign(status=parity["status"].astype(object).mask(near, "match"))
-        self._frames["updates"].append(parity)
-        self._causes += weight_causes("optimizer", parity, self._partners)
-        for name, status in zip(parity["name_a"], parity["status"], strict=True):
-            if status not in {MATCH, "mismatch"}:
-                self._open.append(f"what the step did to {name} could not be compared ({status})")
+    def _judge_buffers(self, folder: Path, tensors_a: pd.DataFrame) -> None:
+        """Hold what the run did to buffers of A against what it did to those of B, fed what A was fed."""
+        files = self._state_files(folder, BUFFERS, "a", "isolated")
+        if not all(file.is_file() for file in files):
+            return
+        judged = judge_buffers(files[0], files[1], self._weight_files(), self._map, _elements_a_channel(tensors_a))
+        self._frames["buffers"].append(judged.parity)
+        wrong = judged.parity[judged.parity["name_a"].isin(judged.wrong)]
+        self._causes += weight_causes("buffers", wrong, self._partners)
+        self._note_known(judged)
+
+    def _judge_steps(self, folder: Path, results: Sequence[Result]) -> None:
+        """Hold what two steps of the optimizer did to the parameters of A against what they did to those of B."""
+        gradients = self._state_files(folder, GRADIENTS, "a", "b")
+        settings = results[0].get("adam", {}) if results[1].get("epsilon_is_early") else {}
+        adam = {name: AdamSettings(*values) for name, values in settings.items()}
+        for number, name in enumerate(STEPS, start=1):
+            made = self._state_files(folder, name, "a", "b")
+            if not all(file.is_file() for file in (*made, *gradients)):
+                if number == 1:
+                    self._open.append("the optimizer made no step on one side or both")
+                return
+            a, b = zip(made, gradients, strict=True)
+            judged = judge_steps(a, b, self._weight_files(), self._map, number, adam)
+            self._frames["updates"].append(judged.parity)
+            self._causes += step_causes(judged, self._partners, later=number > 1)
+            self._note_known(judged)
+            self._open += [f"a step was made of {one} on one side alone" for one in judged.alone if number == 1]
+            if self._causes:
+                return
+
+    def _note_known(self, judged: Judged) -> None:
+        for what, names in judged.known.items():
+            self._known.setdefault(what, set()).update(names)
+        for name, count in judged.undetermined.items():
+            self._undetermined[name] = max(count, self._undetermined.get(name, 0))
+
+    def _weight_files(self) -> list[Path]:
+        return [self._folder / letter / _WEIGHTS[side.framework] for letter, side in self._sides()]
+
+    def _state_files(self, folder: Path, name: str, a: str, b: str) -> list[Path]:
+        sides = ((a, self._a), (b, self._b))
+        return [folder / f"changes_{letter}" / f"{name}{SUFFIXES[side.framework]}" for letter, side in sides]
 
     def _note_unmatched(self, modules: pd.DataFrame) -> None:
         results = modules[modules["io"] == "output"]
@@ -352,6 +412,7 @@ class _Search:
         return Differences(
             verdict, reason, tuple(self._causes), frames["outputs"], frames["modules"], frames["isolated"],
             _without_files(self._weights), frames["updates"], tuple(self._losses), only_a, only_b, unseen,
+            frames["buffers"], {what: tuple(sorted(names)) for what, names in self._known.items()}, self._undetermined,
         )  # fmt: skip
 
     def _unseen(self) -> tuple[str, ...]:
@@ -368,14 +429,21 @@ class _Search:
             gradients = frames["modules"][frames["modules"]["io"] == "gradient"]
             parts.append(f"so do the loss and {int((gradients['status'] == MATCH).sum()):,} gradients")
         if len(frames["updates"]):
-            parts.append("and a step of the optimizer")
+            parts.append("and the steps of the optimizer")
         alone = len(self._only[0]) + len(self._only[1])
-        return ", ".join(parts) + (f"; {alone:,} modules are on one side only" if alone else "") + "."
+        notes = [f"; {alone:,} modules are on one side only"] if alone else []
+        notes += [f"; {what} is another in {_shown(names)}: a known difference" for what, names in self._known.items()]
+        if self._undetermined:
+            count = sum(self._undetermined.values())
+            notes.append(f"; {count:,} elements of {_shown(self._undetermined)} have gradients below their rounding, ")
+            notes.append("so that their step tells nothing")
+        return ", ".join(parts) + "".join(notes) + "."
 
 
-_UPDATE_RTOL = 1e-3
-_UPDATE_ULPS = 8.0
-"""In units of the last place of a parameter's largest weight, in which a step is saved."""
+def _shown(names: Iterable[str]) -> str:
+    ordered = sorted(names)
+    more = f" and {len(ordered) - _SHOWN:,} more" if len(ordered) > _SHOWN else ""
+    return f"{', '.join(ordered[:_SHOWN])}{more}"
 
 
 def _what_was_unseen(unseen: Sequence[str]) -> str:
@@ -385,6 +453,17 @@ def _what_was_unseen(unseen: Sequence[str]) -> str:
 
 def _results(tensors: pd.DataFrame, module: str = NETWORK) -> pd.DataFrame:
     return tensors[(tensors["op"] == module) & (tensors["io"] == "output")].reset_index(drop=True)
+
+
+def _elements_a_channel(tensors: pd.DataFrame) -> dict[str, int]:
+    """Give how many elements of each channel a module took in its first call, by its path: batch times places."""
+    inputs = tensors[(tensors["io"] == "input") & (tensors["slot"] == 0)]
+    found: dict[str, int] = {}
+    for path, shape in zip(inputs["op"].astype(str), inputs["shape"], strict=True):
+        lengths = [] if pd.isna(shape) else [int(length) for length in str(shape).split(",") if length]
+        if len(lengths) > 1:
+            found.setdefault(path, math.prod(lengths) // max(1, lengths[1]))
+    return found
 
 
 def _called(tensors: pd.DataFrame) -> list[str]:
@@ -400,7 +479,3 @@ def _without_files(parity: pd.DataFrame) -> pd.DataFrame:
 
 def _is_set(settings: Settings) -> bool:
     return settings.rtol is not None or settings.atol is not None
-
-
-def _suffix(side: Side) -> str:
-    return Path(_WEIGHTS[side.framework]).suffix

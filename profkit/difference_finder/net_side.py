@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import json
 import sys
@@ -19,6 +20,15 @@ from numpy.typing import NDArray
 from profkit.capturing import capture
 from profkit.capturing.watched_net import WatchedNet, in_graph_mode, tensors_in
 from profkit.difference_finder.cases import read_case
+from profkit.difference_finder.state_files import (
+    BUFFERS,
+    GRADIENTS,
+    LATER_GRADIENTS,
+    STEPS,
+    Arrays,
+    changes,
+    save_arrays,
+)
 from profkit.difference_finder.substitution import Substitution
 from profkit.errors import ProfkitError
 from profkit.frameworks import import_mindspore, import_torch
@@ -30,6 +40,8 @@ from profkit.weights import describe_net
 Result = dict[str, Any]
 STRUCTURE, PARAMETERS = "structure.json", "parameters.json"
 NO_STEP = ("no loss was computed", "no parameter is trained")
+_EPSILON_BEFORE_BIAS = {"Adam", "AdamOffload", "LazyAdam"}
+"""Optimizers of MindSpore, of nn and of experimental.optim; measured with 2.10; AdamW of the latter does not."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +55,9 @@ class Order:
         train: In training mode; else in evaluation.
         backward: Compute gradients as well.
         inputs: Keep what goes into modules, beside what comes out of them.
-        weights_after: File for what one step of the optimizer does to the parameters, in units of the last place of
-            the largest element of each; "" for no step.
+        changes: Directory for what the run does to the buffers (running statistics) and, with optimizer, for the
+            gradients of the parameters and what two steps do to these (profkit.difference_finder.state_files).
+        optimizer: Make two steps of the optimizer; needs backward.
         recorded: Capture of the other network whose tensors the modules are fed; "" to let them run free.
         partners: Path of a module of the other network by path of one of this.
     """
@@ -55,7 +68,8 @@ class Order:
     train: bool = False
     backward: bool = False
     inputs: bool = True
-    weights_after: str = ""
+    changes: str = ""
+    optimizer: bool = False
     recorded: str = ""
     partners: Mapping[str, str] | None = None
 
@@ -145,6 +159,7 @@ class NetSide:
                 self._net, order.out, steps=1, inputs=order.inputs, gradients=order.backward, profile_steps=0,
                 max_bytes=1 << 62, replace=replace,
             )  # fmt: skip
+            buffers = self._buffers()
             begun = time.perf_counter()
             with watching:
                 loss, note = None, ""
@@ -152,7 +167,9 @@ class NetSide:
                     loss, note = self._train(args, kwargs, labels, order)
                 else:
                     self._forward(args, kwargs)
-            return {"seconds": time.perf_counter() - begun, "loss": loss, "note": note}
+            seconds = time.perf_counter() - begun
+            self._save(changes(buffers, self._buffers()), BUFFERS, order)
+            return {"seconds": seconds, "loss": loss, "note": note, **self._adam()}
 
     def _forward(self, args: Any, kwargs: Any) -> None:
         if not self._is_torch:
@@ -171,10 +188,14 @@ class NetSide:
         if loss is None or not loss.requires_grad:
             return None, NO_STEP[0] if loss is None else NO_STEP[1]
         loss.backward()
-        if order.weights_after and self._optimizer is not None:
-            before = self._trained()
-            self._optimizer.step()
-            self._save_updates(before, Path(order.weights_after))
+        if order.optimizer and self._optimizer is not None:
+            gradients = {name: one.grad for name, one in self._watched.parameters() if one.grad is not None}
+            self._save({name: np.array(array_of(one, name)) for name, one in gradients.items()}, GRADIENTS, order)
+            state = copy.deepcopy(self._optimizer.state_dict())
+            self._make_steps(
+                order, self._optimizer.step, lambda: [one.mul_(LATER_GRADIENTS) for one in gradients.values()]
+            )
+            self._optimizer.load_state_dict(state)
         self._net.zero_grad()
         return float(loss.detach()), ""
 
@@ -196,11 +217,62 @@ class NetSide:
         loss, gradients = mindspore.value_and_grad(forward, None, parameters)()
         if not all(has_loss):
             return None, NO_STEP[0]
-        if order.weights_after and self._optimizer is not None:
-            before = self._trained()
-            self._optimizer(gradients)
-            self._save_updates(before, Path(order.weights_after))
+        if order.optimizer and self._optimizer is not None:
+            kept = {
+                parameter.name: np.array(array_of(one, parameter.name))
+                for parameter, one in zip(parameters, gradients, strict=True)
+            }
+            self._save(kept, GRADIENTS, order)
+            state = [(one, np.array(array_of(one, one.name))) for one in self._optimizer.get_parameters()]
+            given = [gradients]
+
+            def enlarge() -> None:
+                given[0] = tuple(one * LATER_GRADIENTS for one in gradients)
+
+            self._make_steps(order, lambda: self._optimizer(given[0]), enlarge)
+            for one, array in state:
+                self._put(one, array)
         return float(loss.asnumpy()), ""
+
+    def _make_steps(self, order: Order, step: Callable[[], Any], enlarge: Callable[[], Any]) -> None:
+        """Make two steps and keep what each does; the second has other gradients, so that betas and momenta show."""
+        for name in STEPS:
+            before = self._trained()
+            step()
+            self._save(changes(before, self._trained()), name, order)
+            if getattr(self._optimizer, "dynamic_lr", False):
+                # Torch's schedules are no part of its optimizers: the second step of both cannot be the same.
+                return
+            enlarge()
+
+    def _save(self, arrays: Arrays, name: str, order: Order) -> None:
+        if order.changes:
+            save_arrays(arrays, Path(order.changes), name, self.framework)
+
+    def _adam(self) -> dict[str, Any]:
+        """Give of torch's Adam beta1, beta2, epsilon and decay by parameter; of MindSpore's, if epsilon is early."""
+        kinds = {kind.__name__ for kind in type(self._optimizer).__mro__}
+        if not self._is_torch:
+            return {"epsilon_is_early": bool(kinds & _EPSILON_BEFORE_BIAS)}
+        if not kinds & {"Adam", "AdamW"}:
+            return {}
+        found: dict[str, list[float]] = {}
+        names = {id(one): name for name, one in self._watched.parameters()}
+        for group in self._optimizer.param_groups:
+            decoupled = "AdamW" in kinds or group.get("decoupled_weight_decay", False)
+            decay = 0.0 if decoupled else float(group["weight_decay"])
+            settings = [*map(float, group["betas"]), float(group["eps"]), decay]
+            found |= {names[id(one)]: settings for one in group["params"] if id(one) in names}
+        return {"adam": found}
+
+    def _buffers(self) -> Arrays:
+        """Give what the network keeps beside its trained parameters."""
+        if self._is_torch:
+            kept = self._net.state_dict().keys()
+            found = [(name, one) for name, one in self._net.named_buffers() if name in kept]
+        else:
+            found = [(one.name, one) for one in self._net.get_parameters() if not one.requires_grad]
+        return {name: np.array(array_of(one, name)) for name, one in found}
 
     def _loss_of(self, result: Any, labels: Any) -> Any:
         """Give the user's loss; or each result times fixed numbers, summed, so that every element has its own part."""
@@ -261,21 +333,8 @@ class NetSide:
         else:
             one.set_data(value.astype(one.dtype))
 
-    def _trained(self) -> dict[str, NDArray[Any]]:
+    def _trained(self) -> Arrays:
         return {name: np.array(array_of(one, name)) for name, one in self._watched.parameters()}
-
-    def _save_updates(self, before: Mapping[str, NDArray[Any]], path: Path) -> None:
-        updates = {}
-        for name, after in self._trained().items():
-            last_place = np.spacing(np.abs(before[name]).max(initial=0) or before[name].dtype.type(1))
-            updates[name] = ((after.astype(np.float64) - before[name]) / last_place).astype(np.float32)
-        if self._is_torch:
-            torch = import_torch("saving updates")
-            torch.save({name: torch.from_numpy(one) for name, one in updates.items()}, path)
-        else:
-            mindspore = import_mindspore("saving updates")
-            content = [{"name": name, "data": mindspore.Tensor(one)} for name, one in updates.items()]
-            mindspore.save_checkpoint(content, str(path))
 
     def _save_weights(self, path: Path) -> None:
         if self._is_torch:

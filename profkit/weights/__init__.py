@@ -20,6 +20,7 @@ _PUBLIC = {
     "describe_net": "profkit.weights.live_net",
     "identity_map": "profkit.weights.conversion",
     "make_map": "profkit.weights.matching",
+    "mapped_pairs": "profkit.weights.comparison",
     "predicted_map": "profkit.weights.prediction",
     "read_checkpoint": "profkit.parsers.checkpoint.whole_checkpoint",
     "read_map": "profkit.weights.map_file",
@@ -40,6 +41,7 @@ __all__ = [
     "describe_net",
     "identity_map",
     "make_map",
+    "mapped_pairs",
     "predicted_map",
     "read_checkpoint",
     "read_map",
@@ -51,7 +53,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from profkit.parsers.checkpoint.whole_checkpoint import read_checkpoint
-    from profkit.weights.comparison import compare_weights
+    from profkit.weights.comparison import compare_weights, mapped_pairs
     from profkit.weights.conversion import convert, identity_map
     from profkit.weights.description import NetDescription, ParameterDescription, describe
     from profkit.weights.live_net import describe_net

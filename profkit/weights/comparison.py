@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -112,6 +112,27 @@ def compare_weights(
     parity = _with_layouts(parity, made.rows)
     cut = next((f"{side.source} is cut or damaged: {side.cut}" for side in sides if side.cut), "")
     return WeightsComparison(parity, made, [issue for side in sides for issue in _issues(side)], cut)
+
+
+def mapped_pairs(a: Path, b: Path, weight_map: WeightMap) -> Iterator[tuple[Tensor | None, Tensor | None]]:
+    """Give the tensors of two checkpoints that belong together by a map, those of A in the layout of B.
+
+    Args:
+        a: The reference.
+        b: The other side.
+        weight_map: From A to B; rows that need no partner, or of which neither holds anything, are left out.
+
+    Returns:
+        Both sides of each row, opened when asked; None for a side that does not hold it.
+
+    Raises:
+        ProfkitError: A file cannot be read, or an operation does not fit its tensor.
+    """
+    left, right = read_checkpoint(a), read_checkpoint(b)
+    for row in fitted_to(weight_map, left).rows:
+        if row.status != NOT_NEEDED and (row.sources or row.target in right.tensors):
+            one, other, _ = _sides(row, left, right)
+            yield one, other
 
 
 def _with_layouts(parity: pd.DataFrame, rows: Sequence[MapRow]) -> pd.DataFrame:
