@@ -6,9 +6,9 @@ installed. A recording that was stopped is made anew.
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pandas as pd
@@ -48,16 +48,16 @@ def recorded(network: str, name: str, folder: Path) -> Path:
     target = folder / network / name
     if target.is_dir():
         return target
-    unfinished = folder / network / f"{name}.unfinished"
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.parent.mkdir(parents=True, exist_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
     script, *options = RECORDERS[name]
-    command = [sys.executable, str(HERE / script), network, str(unfinished), *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or ["no output"]
-        raise RuntimeError(f"{network} {name} was not recorded: {lines[-1]}")
-    return unfinished.rename(target)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f"{name}.unfinished.") as place:
+        made = Path(place) / name
+        command = [sys.executable, str(HERE / script), network, str(made), *options]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            lines = done.stderr.strip().splitlines() or ["no output"]
+            raise RuntimeError(f"{network} {name} was not recorded: {lines[-1]}")
+        return made.rename(target)
 
 
 def truth_of(ref: Path, run: Path) -> pd.DataFrame:
