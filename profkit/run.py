@@ -194,9 +194,8 @@ def _read_all(
         try:
             parsed, source = read_source(found, cache=cache, progress=progress)
         except UnreadableInputError as error:
-            if found.path == path or found.claim.parser.descriptor.frames != ("tensors",):
+            if found.path == path or not _is_beside_the_run(found):
                 raise
-            # A checkpoint that is refused must not hide the recording that it lies beside.
             refused.append(error)
             parsed, source = _not_read(found, error)
         ranks.add(source.rank)
@@ -215,9 +214,19 @@ def _read_all(
     return kept
 
 
+def _is_beside_the_run(found: Found) -> bool:
+    """Tell whether a recording that is refused must not hide those that it lies beside.
+
+    A checkpoint must not; nor must one without a single file, which a schedule of MindSpore leaves when the script ends
+    in its next round.
+    """
+    return found.claim.parser.descriptor.frames == ("tensors",) or not found.claim.recognition.files
+
+
 def _not_read(found: Found, error: UnreadableInputError) -> tuple[Parsed, Source]:
     """Give an empty recording that says why nothing was read."""
-    issue = ImportIssue(Severity.ERROR, str(found.path), "", error.message)
+    text = error.message.removeprefix(f"{found.path}: ")
+    issue = ImportIssue(Severity.ERROR, str(found.path), "", text)
     reason = found.claim.recognition.reason
     return Parsed({}, [issue]), Source(found.path, found.format, "unknown", -1, None, {}, reason, (issue,))
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
-from profkit.errors import ImportIssue, Severity, has_losses
+from profkit.errors import ImportIssue, Severity, UnreadableInputError, has_losses
 from profkit.run import load
 
 
@@ -30,6 +31,23 @@ def test_an_execution_trace_stays_with_the_rank_it_lies_beside(tmp_path: Path) -
     run = load(tmp_path, rank=1)
     assert run.nodes["name"].tolist() == ["aten::of_rank_1"]
     assert [source.rank for source in run.sources] == [1, -1]
+
+
+def test_the_round_that_a_schedule_began_last_hides_no_recording(samples: Path, tmp_path: Path) -> None:
+    """MindSpore makes the folder of the next round when that begins; the script ends, and only a log is in it."""
+    (recorded,) = (samples / "vit/mindspore_clean/pynative").glob("*_ascend_ms")
+    shutil.copytree(recorded, tmp_path / "runs" / recorded.name)
+    begun = tmp_path / "runs" / "workstation_15264_20261123131950000_ascend_ms"
+    for name in ("logs", "FRAMEWORK", "ASCEND_PROFILER_OUTPUT"):
+        (begun / name).mkdir(parents=True)
+    (begun / "logs" / "profiler_20261123131950_15264.log").write_text("begun\n")
+    run = load(tmp_path / "runs")
+    assert len(run.ops) == len(load(recorded).ops)
+    (issue,) = run.issues
+    assert (issue.severity, issue.source) == (Severity.ERROR, str(begun))
+    assert issue.text.startswith("the profiler wrote nothing but logs")
+    with pytest.raises(UnreadableInputError, match="nothing but logs"):
+        load(begun)
 
 
 @pytest.mark.parametrize(
