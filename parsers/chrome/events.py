@@ -44,7 +44,6 @@ from profkit.parsers.chrome.columns import ColumnMaker, encoded_texts, plain_num
 from profkit.parsers.chrome.forms import (
     ABSENT,
     ABSENT_NUMBER,
-    JUDGED_FIELDS,
     TIME_FIELDS,
     FittingForms,
     Form,
@@ -53,7 +52,8 @@ from profkit.parsers.chrome.forms import (
 from profkit.parsers.chrome.windows import WINDOW_BYTES, EventWindows, Window
 from profkit.progress import Progress, silent
 
-_READ_FIELDS = ("id", *TIME_FIELDS, "args")
+_JUDGED_FIELDS = ("ph", "cat", "name", "pid")
+_READ_FIELDS = ("tid", "id", *TIME_FIELDS, "args")
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ class EventBatches:
 
     Args:
         path, arguments, header_keys, phases, progress: As for read_events.
-        choose: Given the columns row, ph, cat, name, pid and tid of a window, says which of its events to give: bool,
+        choose: Given the columns row, ph, cat, name and pid of a window, says which of its events to give: bool,
             shape (n,). All if None.
         apart: Events that are given elsewhere; `phases` need not name theirs.
         with_ids: Whether to give the column `id`.
@@ -236,14 +236,16 @@ class EventBatches:
         form = self._forms.form_of(events)
         values = field_values(events, form.fields)
         columns: dict[str, pa.Array] = {"row": pa.array(numbers)}
-        columns.update((name, encoded_texts(values[name])) for name in JUDGED_FIELDS)
+        columns.update((name, encoded_texts(values[name])) for name in _JUDGED_FIELDS)
         if choose is not None:
             chosen = choose(pa.table(columns))
             if not chosen.all():
                 columns = {name: column.filter(pa.array(chosen)) for name, column in columns.items()}
-                values = {name: list(compress(values[name], chosen)) for name in _READ_FIELDS if name in values}
+                listed = chosen.tolist()
+                values = {name: list(compress(values[name], listed)) for name in _READ_FIELDS if name in values}
                 numbers = numbers[chosen]
         column = ColumnMaker(numbers, self.windows.damage)
+        columns["tid"] = encoded_texts(values["tid"])
         if "id" in values:
             columns["id"] = plain_texts(values["id"])
         for name in TIME_FIELDS:
@@ -266,7 +268,8 @@ class EventBatches:
             place = np.fromiter(map(is_not, values[beside], repeat(absent)), bool, len(args))
             if place.any():
                 keys = {key for argument in wanted for key in argument.keys}
-                chosen = {key: list(compress(values[key], place)) for key in keys}
+                listed = place.tolist()
+                chosen = {key: list(compress(values[key], listed)) for key in keys}
                 columns = self._columns_of(column.of(place), wanted, chosen, form)
                 found.update({name: _spread(texts, place) for name, texts in columns.items()})
         types = {"int": pa.int64(), "text": _texts(), "json": _texts()}
@@ -323,7 +326,7 @@ def _forms(usual_and_rare: Sequence[Argument], elsewhere: Sequence[Argument], *,
             rare[argument.beside] = (*rare.get(argument.beside, ()), *argument.keys)
     usual += [key for argument in elsewhere for key in argument.keys]
     texts = {key for argument in (*usual_and_rare, *elsewhere) if argument.kind != "int" for key in argument.keys}
-    fields = (*JUDGED_FIELDS, *(name for name in _READ_FIELDS if name != "id" or with_ids))
+    fields = (*_JUDGED_FIELDS, *(name for name in _READ_FIELDS if name != "id" or with_ids))
     return FittingForms(usual, rare, frozenset(texts), fields)
 
 

@@ -8,9 +8,9 @@ shows makes the structs of the next windows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Raw
@@ -21,9 +21,10 @@ ABSENT_NUMBER = -(2**63)
 # The numbers that int64 holds, without the one that stands for none.
 PlainNumber = Annotated[int, msgspec.Meta(gt=ABSENT_NUMBER, le=2**63 - 1)]
 
-JUDGED_FIELDS = ("ph", "cat", "name", "pid", "tid")
 TIME_FIELDS = ("ts", "dur")
-_TEXT_FIELDS = ("ph", "cat", "name")
+# Fields of few words, which are decoded as such: then every event of a window has the very same text.
+_WORD_FIELDS = ("ph", "cat")
+_MOST_WORDS = 100
 _NUMBERS = msgspec.json.Decoder(list[PlainNumber | None])
 
 
@@ -48,7 +49,12 @@ class Form:
 
     @classmethod
     def of(
-        cls, fields: tuple[str, ...], keys: Sequence[str], numbers: frozenset[str], unseen: Sequence[str] = ()
+        cls,
+        fields: tuple[str, ...],
+        keys: Sequence[str],
+        numbers: frozenset[str],
+        unseen: Sequence[str] = (),
+        words: Mapping[str, Sequence[str]] | None = None,
     ) -> Form:
         """Make the structs.
 
@@ -57,6 +63,7 @@ class Form:
             keys: As the attribute.
             numbers: As the attribute.
             unseen: Keys of `args` that a window must not have.
+            words: The only values of some fields; those of the others may be any text.
         """
         args = msgspec.defstruct(
             "Args",
@@ -67,7 +74,7 @@ class Form:
             gc=False,
         )
         of_event: dict[str, Any] = {
-            **{name: (name, str | None, None) for name in _TEXT_FIELDS},
+            **{name: (name, _text_type((words or {}).get(name)), None) for name in (*_WORD_FIELDS, "name")},
             **{name: (name, int | str | None, None) for name in ("pid", "tid", "id")},
             **{name: _field(name, name, name in numbers) for name in TIME_FIELDS},
             "args": ("args", args | None, None),
@@ -80,6 +87,11 @@ def _field(name: str, key: str, is_number: bool) -> tuple[str, Any, Any]:
     if is_number:
         return name, PlainNumber | None, msgspec.field(name=key, default=ABSENT_NUMBER)
     return name, Raw, msgspec.field(name=key, default=ABSENT)
+
+
+def _text_type(words: Sequence[str] | None) -> Any:
+    choices = (*(words or ()), None)
+    return Literal[choices] if words else str | None
 
 
 class FittingForms:
@@ -107,6 +119,7 @@ class FittingForms:
         every = tuple(dict.fromkeys([*self._guards, *(key for beside in rare.values() for key in beside)]))
         self._present: set[str] = set()
         self._numbers = {*every, *TIME_FIELDS} - texts
+        self._words: dict[str, set[str]] = {name: set() for name in _WORD_FIELDS}
         self.widest = Form.of(fields, every, frozenset())
         self._decode_widest: Callable[[bytes], list[Any]] = _decoder(self.widest)
         self._decode_fitting: Callable[[bytes], list[Any]] | None = None
@@ -133,20 +146,27 @@ class FittingForms:
 
     def _fit(self, events: Sequence[Any]) -> None:
         """Widen the fitting form by what events of the widest form have."""
-        before = len(self._present), len(self._numbers)
+        before = self._size()
         values = field_values(events, self.widest.fields)
         self._numbers -= {name for name in TIME_FIELDS if not _are_numbers(values[name])}
         of_args = field_values([args for args in values["args"] if args is not None], self.widest.keys)
         here = {key for key in self._guards if any(of_args[key])}
         self._present |= here.union(*(self._rare.get(key, ()) for key in here))
         self._numbers -= {key for key in self._present & self._numbers if not _are_numbers(of_args[key])}
-        if self._decode_fitting is not None and before == (len(self._present), len(self._numbers)):
+        for name, known in self._words.items():
+            known.update(word for word in values[name] if word is not None)
+        if self._decode_fitting is not None and before == self._size():
             return
         unseen = [key for key in self._guards if key not in self._present]
         keys = [key for key in self.widest.keys if key in self._present]
-        fitting = Form.of(self.widest.fields, keys, frozenset(self._numbers), unseen)
+        words = {name: sorted(known) for name, known in self._words.items() if len(known) <= _MOST_WORDS}
+        fitting = Form.of(self.widest.fields, keys, frozenset(self._numbers), unseen, words)
         self._forms[fitting.event] = fitting
         self._decode_fitting = _decoder(fitting)
+
+    def _size(self) -> tuple[int, ...]:
+        """Measure what decides the fitting form: it only ever grows or shrinks."""
+        return len(self._present), len(self._numbers), *map(len, self._words.values())
 
 
 def _decoder(form: Form) -> Callable[[bytes], list[Any]]:

@@ -221,7 +221,7 @@ class EventWindows:
     def _first_part(self, text: bytes, offset: int) -> tuple[Window, int, bool]:
         """Decode as many whole events as the text holds: the window, the bytes used up, whether the list ended."""
         for cut in _last_cuts(text):
-            part = b"[" + text[: cut.start() + 1] + b"]"
+            part = b"".join((b"[", memoryview(text)[: cut.start() + 1], b"]"))
             try:
                 events = self._forms.decode(part)
             except DECODE_ERRORS:

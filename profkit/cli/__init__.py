@@ -5,7 +5,6 @@ Importing this module imports neither pandas nor any other heavy package, so tha
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 import traceback
@@ -14,7 +13,7 @@ from importlib import import_module
 import click
 
 import profkit
-from profkit.cli.late_imports import import_late
+from profkit.cli.late_imports import import_late, imported_for_good
 from profkit.errors import ProfkitError
 from profkit.safe_text import printable
 
@@ -51,13 +50,8 @@ class _CommandTable(click.Group):
         if cmd_name not in COMMANDS:
             return None
         import_late()
-        # What is imported stays: nobody need look through it for cycles, neither now nor later.
-        gc.disable()
-        try:
+        with imported_for_good():
             command: click.Command = import_module(COMMANDS[cmd_name][0]).command
-        finally:
-            gc.freeze()
-            gc.enable()
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

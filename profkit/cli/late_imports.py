@@ -6,9 +6,12 @@ itself looks at `__spec__`, and its modules load on any look.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
 
@@ -31,7 +34,8 @@ class _LateModule(ModuleType):
     def _load(self) -> ModuleType:
         del sys.modules[self.__name__]
         try:
-            module = import_module(self.__name__)
+            with imported_for_good():
+                module = import_module(self.__name__)
         except BaseException:
             sys.modules[self.__name__] = self
             raise
@@ -42,6 +46,19 @@ class _LateModule(ModuleType):
         # What is found here is not asked for by way of __getattr__ again.
         vars(self).update(vars(module))
         return module
+
+
+@contextmanager
+def imported_for_good() -> Iterator[None]:
+    """Spare what the block imports from the search for cycles, now and later: it stays."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_enabled:
+            gc.enable()
 
 
 def import_late() -> None:

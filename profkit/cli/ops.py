@@ -14,12 +14,13 @@ import pandas as pd
 from profkit.cli.invocation import INPUT, Invocation, reads_inputs
 from profkit.cli.kept_answers import KeptAnswers
 from profkit.errors import ImportIssue, NothingRecordedError, ProfkitError, has_losses
-from profkit.kernel_counters import load_counters, summarise_counters
 from profkit.operator_totals import load_identified, operator_totals, request_totals
 from profkit.schema import PHASES
 from profkit.summary import GROUPINGS, choose, of_step, summarise
 
 _SHARES_SHOWN = 6
+# Imported only where counters are asked for: they bring half of the parsers of Ascend runs along.
+_COUNTERS = "profkit.kernel_counters"
 
 
 @click.command()
@@ -99,7 +100,9 @@ def _single_operators(run: Path, step: int | None, invocation: Invocation, *, co
     with invocation.progress() as progress:
         identified = load_identified(run, cache=invocation.cache, rank=invocation.rank, progress=progress)
         ops = identified.ops if step is None or identified.ops.empty else of_step(identified.ops, step)
-        counted, noted = load_counters(identified, progress=progress) if counters else (None, ())
+        if not counters:
+            return _Operators(operator_totals(ops), identified.issues)
+        counted, noted = import_module(_COUNTERS).load_counters(identified, progress=progress)
         return _Operators(operator_totals(ops), (*identified.issues, *noted), ops, counted)
 
 
@@ -120,7 +123,8 @@ def _show(operators: _Operators, view: _View, run: Path, invocation: Invocation)
         invocation.give(summary)
     else:
         executions = choose(operators.executions, level=level, phase=view.phase)
-        table = _with_counters(summary, summarise_counters(executions, operators.counted, view.by), view.by)
+        counters = import_module(_COUNTERS).summarise_counters(executions, operators.counted, view.by)
+        table = _with_counters(summary, counters, view.by)
         invocation.give(table, reading=_reading_of(table, view.by))
     return invocation.exit_code({"issues": has_losses(operators.issues)})
 
