@@ -20,6 +20,7 @@ os.environ.update(TEXTUAL_ANIMATIONS="none", COLORTERM="truecolor")
 
 from profkit.cli.demo import demo_inputs
 from profkit.session import Session
+from profkit.session_comparison import SessionPair
 from profkit.triage import triage
 from profkit.tui.actions import ACTIONS
 from profkit.tui.app import ProfkitApp
@@ -36,11 +37,15 @@ _VIEWS = tuple(
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture: its file's name, the ids of actions and the letters that lead to it, and its size."""
+    """A picture: its file's name, the ids of actions and the letters that lead to it, and its size.
+
+    One that is `of_two` shows two sessions, before and after the fix.
+    """
 
     name: str
     keys: tuple[str, ...]
     size: tuple[int, int] = SIZE
+    of_two: bool = False
 
 
 PICTURES = (
@@ -51,13 +56,15 @@ PICTURES = (
     Picture("help", ("operators", "help")),
     Picture("palette", ("operators", "palette", *"show")),
     Picture("narrow", ("operators",), (80, 24)),
+    Picture("changes", ("changes", "next-flag"), of_two=True),
 )
 WITHOUT_COLOUR = (Picture("without-colour", ("operators", "next-flag")),)
 
 
-async def take(session: Session, picture: Picture) -> str:
-    """Give the screen as SVG after the keys."""
-    app = ProfkitApp(lambda progress: session, "demo")
+async def take(before: Session, after: Session, picture: Picture) -> str:
+    """Give the screen as SVG after the keys: of the session before the fix, or of both."""
+    shown = SessionPair(before, after) if picture.of_two else before
+    app = ProfkitApp(lambda progress: shown, "demo")
     async with app.run_test(size=picture.size) as pilot:
         await app.workers.wait_for_complete()
         await pilot.pause()
@@ -67,7 +74,8 @@ async def take(session: Session, picture: Picture) -> str:
             await pilot.pause(0.3)
             await app.workers.wait_for_complete()
         await pilot.pause()
-        return app.export_screenshot(title="profkit tui --demo").replace("Fira Code", FONT)
+        title = "profkit tui before/ after/" if picture.of_two else "profkit tui --demo"
+        return app.export_screenshot(title=title).replace("Fira Code", FONT)
 
 
 def write(name: str, svg: str) -> None:
@@ -93,9 +101,9 @@ def main() -> None:
         pictures = PICTURES
         subprocess.run([sys.executable, __file__], check=True, env={**os.environ, "NO_COLOR": "1"})  # noqa: S603
     os.chdir(DOCS.parent)
-    session = triage(demo_inputs(clean=False))
+    before, after = triage(demo_inputs(clean=False)), triage(demo_inputs(clean=True))
     for picture in pictures:
-        write(picture.name, asyncio.run(take(session, picture)))
+        write(picture.name, asyncio.run(take(before, after, picture)))
 
 
 if __name__ == "__main__":

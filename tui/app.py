@@ -143,7 +143,8 @@ class ProfkitApp(OpeningApp):
         """Keep how the session is left, for the next visit."""
         if self._session is None:
             return
-        views = {name: screen.state() for name, screen in self._screens.items()}
+        states = {name: screen.state() for name, screen in self._screens.items()}
+        views = {name: state for name, state in states.items() if state is not None}
         try:
             save_state(self._session, self._current_view(), views)
         except ProfkitError as error:

@@ -44,6 +44,19 @@ async def test_a_session_is_found_as_it_was_left(session, run_app, settle):
         assert len(pilot.app.screen.table.order) == 8
 
 
+async def test_a_view_that_was_never_shown_is_as_new_the_next_time(session, run_app, settle):
+    async with run_app(session) as pilot:
+        first = list(pilot.app.screen.table.order)
+    async with run_app(session, view="parity") as pilot:
+        await pilot.press("j", "q")
+    kept = load_state(session)
+    assert kept is not None
+    assert set(kept.views) == {"parity"}
+    async with run_app(session, view="operators") as pilot:
+        assert list(pilot.app.screen.table.order) == first != sorted(first)
+        assert pilot.app.screen.table.sort is not None
+
+
 async def test_marks_are_kept_at_once(session, run_app, settle):
     async with run_app(session) as pilot:
         await pilot.press("m")

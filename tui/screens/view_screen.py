@@ -143,10 +143,10 @@ class ViewScreen(RowActions):
             filter_input.value = kept.filter
         self.table.reorder(self._understood(kept.filter), sort, kept.row if kept.row >= 0 else None)
 
-    def state(self) -> ViewState:
-        """Give how the user leaves the view."""
+    def state(self) -> ViewState | None:
+        """Give how the user leaves the view; None if it was never shown."""
         if not self.is_running:
-            return self._remembered or ViewState()
+            return self._remembered
         table = self.table
         shown = [column.name for column in table.columns]
         return ViewState(
