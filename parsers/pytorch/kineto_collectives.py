@@ -43,18 +43,20 @@ class CollectiveEvents:
     def __init__(self) -> None:
         self._windows: list[pa.Table] = []
 
-    def add(self, events: pa.RecordBatch, on_device: NDArray[np.bool_]) -> None:
-        """Take those of some operators and device events, which all have a start and a duration.
+    def add(self, events: pa.RecordBatch, kept: NDArray[np.bool_], on_device: NDArray[np.bool_]) -> None:
+        """Take those of some operators and device events.
 
         Args:
             events: With COLLECTIVE_ARGUMENTS.
+            kept: bool, one an event: it has a start and a duration, and is an event of a kind that has collectives.
             on_device: bool, one an event.
         """
         names = events["operation"]
         if names.null_count == len(names):
             return
         plain = names.cast(pa.string())
-        wanted = pc.and_(pc.is_valid(plain), pc.invert(pc.is_in(plain, pa.array(kineto_facts().no_transfers))))
+        transfers = pc.invert(pc.is_in(plain, pa.array(kineto_facts().no_transfers)))
+        wanted = pc.and_(pc.and_(pc.is_valid(plain), pa.array(kept)), transfers)
         chosen = {name: _plain(events[name].filter(wanted)) for name in _COLUMNS}
         self._windows.append(pa.table({**chosen, "on_device": pa.array(on_device).filter(wanted)}))
 

@@ -109,13 +109,13 @@ class _Columns:
         self._integers = {name: GrowingIntegers() for name in integers}
 
     def add(self, events: pa.RecordBatch, roles: Roles, chosen: Bools) -> None:
-        """Add some events of a window that all have a start and a duration."""
+        """Add some events of a window; those have a start and a duration, others need not."""
         if not chosen.any():
             return
         self._role.append(roles[chosen])
         self._row.append(events["row"].to_numpy()[chosen])
-        self._start.append(events["ts_ns"].to_numpy()[chosen])
-        self._dur.append(np.maximum(events["dur_ns"].to_numpy()[chosen], 0))
+        self._start.append(_known(events["ts_ns"])[chosen])
+        self._dur.append(np.maximum(_known(events["dur_ns"])[chosen], 0))
         name, cat = events["name"], events["cat"]
         self._name.append(*_with_empty(name.dictionary.to_pylist(), codes_of(name)[chosen]))
         self._cat.append(cat.dictionary.to_pylist(), codes_of(cat)[chosen])
@@ -142,6 +142,12 @@ class _Columns:
             input_records=list(self._inputs.numbers),
             integers={name: growing.finish() for name, growing in self._integers.items()},
         )
+
+
+def _known(numbers: pa.Array) -> Int64s:
+    """Give int64, 0 where unknown."""
+    known: Int64s = (pc.fill_null(numbers, 0) if numbers.null_count else numbers).to_numpy()
+    return known
 
 
 def _with_empty(texts: list[str], codes: Codes) -> tuple[list[str], Codes]:
@@ -214,18 +220,17 @@ class EventCollector:
         batch, roles = events.to_batches()[0], self._roles
         of_memory = roles == MEMORY
         if of_memory.any():
-            self.memory.add(batch.filter(pa.array(of_memory)))
-            batch, roles = batch.filter(pa.array(~of_memory)), roles[~of_memory]
+            self.memory.add(batch, of_memory)
         placed = pc.and_(pc.is_valid(batch["ts_ns"]), pc.is_valid(batch["dur_ns"])).to_numpy(zero_copy_only=False)
-        if not placed.all():
-            self._count(_NO_TIME, batch, ~placed)
-            batch, roles = batch.filter(pa.array(placed)), roles[placed]
-        self._count(_NEGATIVE, batch, batch["dur_ns"].to_numpy() < 0)
-        self._count(_UNTOLD_NAME, batch, _is_text(batch["name"], _UNKNOWN_NAME))
-        operators = roles <= DEVICE
-        self.collectives.add(batch, roles == DEVICE)
+        self._count(_NO_TIME, batch, ~(placed | of_memory))
+        kept = placed & ~of_memory
+        negative = pc.fill_null(pc.less(batch["dur_ns"], 0), fill_value=False).to_numpy(zero_copy_only=False)
+        self._count(_NEGATIVE, batch, kept & negative)
+        self._count(_UNTOLD_NAME, batch, kept & _is_text(batch["name"], _UNKNOWN_NAME))
+        operators = kept & (roles <= DEVICE)
+        self.collectives.add(batch, kept, roles == DEVICE)
         self._operators.add(batch, roles, operators)
-        self._spans.add(batch, roles, ~operators)
+        self._spans.add(batch, roles, kept & ~operators)
 
     def finish(self, base_ns: int) -> tuple[KeptEvents, KeptEvents]:
         """Give operators with device tasks, and spans, the trace's base time added to their starts."""

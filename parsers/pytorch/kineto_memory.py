@@ -58,14 +58,15 @@ class MemoryEvents:
         self._damage = damage
         self._windows: list[pa.Table] = []
 
-    def add(self, events: pa.RecordBatch) -> None:
-        """Take events of are_memory_events, with MEMORY_ARGUMENTS."""
+    def add(self, window: pa.RecordBatch, of_memory: NDArray[np.bool_]) -> None:
+        """Take the events of are_memory_events of a window, with MEMORY_ARGUMENTS."""
+        events = window.select(_COLUMNS).filter(pa.array(of_memory))
         told = pc.and_(pc.is_valid(events["ts_ns"]), pc.is_valid(events["change_bytes"]))
         if not pc.all(told).as_py():
             lost = events["row"].filter(pc.invert(told)).to_numpy()
             self._damage.count_all(_NO_TIME, lost)
             events = events.filter(told)
-        self._windows.append(pa.table({name: events[name] for name in _COLUMNS}))
+        self._windows.append(pa.Table.from_batches([events]))
 
     def frame(self, base_ns: int, rank: int, source: str) -> pd.DataFrame:
         """Give frame `memory`, in file order, the trace's base time added."""
