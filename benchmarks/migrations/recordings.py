@@ -34,8 +34,8 @@ PAIRS = (
     ("ms_graph", "ms_graph_jit"),
 )
 NETWORKS = (
-    "cells", "decoder", "encoder", "gates", "inception", "memory", "mixer", "mobile", "recommender", "segment",
-    "speech", "squeeze", "tied", "twin", "unet",
+    "cells", "contour", "decoder", "encoder", "gates", "gpt", "inception", "memory", "mixer", "mobile", "patches",
+    "recommender", "recurrent", "scaled", "segment", "speech", "squeeze", "tied", "translator", "twin", "unet",
 )  # fmt: skip
 
 

@@ -30,7 +30,7 @@ from profkit.correlate.placement import (
     SHAPES_AGREE,
 )
 from profkit.correlate.segmentation import Kernels
-from profkit.correlate.tensor_shapes import SAME_COUNT, Shape
+from profkit.correlate.tensor_shapes import IN_ORDER, ONE_OPERATOR, SAME_COUNT, Shape
 from profkit.correlate.undecided import UndecidedSets, is_core
 from profkit.correlate.units import Unit
 from profkit.vocabulary.decomposition import Variant
@@ -145,6 +145,9 @@ class _GraphOrder:
             unit = self._units[members[0]]
             if phase in ("", unit.phase) and kernel in unit.decomposition.kernels:
                 fit = unit.shapes.fit(tensors)
+                if fit == ONE_OPERATOR and len(tensors) == 1 and unit.shapes.begin_with(tensors[0]):
+                    # Gradients come first: the gradient of a bias is made of that of the result, not of the input.
+                    fit = IN_ORDER
                 fits |= {number: fit for number in members if self._free(number, kernel)}
         fits = dict(sorted(fits.items()))
         best = max(fits.values(), default=0.0)

@@ -73,6 +73,11 @@ class ShapeSet:
         exact = frozenset(shape for shapes in inputs for shape in shapes) | frozenset(others)
         return cls(together, exact, frozenset(map(_reordered, exact)), frozenset(map(prod, exact)))
 
+    def begin_with(self, shape: Shape) -> bool:
+        """Say whether some operator has a tensor of a shape, up to the order of its axes, as its first input."""
+        wanted = _reordered(shape)
+        return any(shapes[0] == wanted for shapes in self.together)
+
     def fit(self, tensors: tuple[Shape, ...]) -> float:
         """Score a kernel's tensors: IN_ORDER to SAME_COUNT, a part of it, 0 if none are known, -1 if none fit."""
         if not tensors or not self.shapes:

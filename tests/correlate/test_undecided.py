@@ -89,6 +89,23 @@ def test_numbers_tell_nothing_where_heavy_work_stands_between() -> None:
     assert owner == [-1, -1, 1]
 
 
+def test_the_gradient_of_a_bias_goes_to_the_layer_whose_result_has_its_shape() -> None:
+    wide, narrow, image = (4, 8, 6, 6), (4, 5, 6, 6), (4, 3, 6, 6)
+    node = "autograd::engine::evaluate_function: ConvolutionBackward0"
+    facts = decomposition("backward", node)
+    assert facts is not None
+    second, first = (
+        Unit((at,), "backward", (node,), facts, ShapeSet.of([tensors]), (), tensors, None, "conv", 8.0)
+        for at, tensors in enumerate([(narrow, wide, (5, 8, 1, 1)), (wide, image, (8, 3, 1, 1))])
+    )
+    types = ["biasaddgrad", "conv2dbackpropfilter", "biasaddgrad", "conv2dbackpropfilter"]
+    tensors = [(wide,), (narrow, wide), (narrow,), (wide, image)]
+    places = [("Gradients/Default", at) for at in range(4)]
+    run = Kernels(types, tensors, np.zeros(4, dtype=bool), ["backward"] * 4, places)
+    owner, _, _ = placed_run([second, first], run)
+    assert owner == [1, 0, 0, 1]
+
+
 def test_work_that_ran_in_between_on_both_sides_decides() -> None:
     owner, _, undecided = placed(step_of(LINEAR, SILU, LINEAR), "MatMul-op1", "SiLU-op0", "MatMul-op0")
     assert owner == [0, 1, 2]
