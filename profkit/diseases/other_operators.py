@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from profkit.correlate.placement import NO_COUNTERPART
@@ -27,24 +29,35 @@ def decomposed(subject: Subject) -> list[Finding]:
     many &= units["run_kernels"] > list(fused)
     chosen = units[many & (units["ref_kernels"] <= _FUSED) & ~units["slow"] & (units["op_class"] != "optimizer")]
     found = []
-    for operator, members in chosen.groupby(chosen["ref_operator"].astype(object)):
+    for _, members in chosen.groupby(_one_place_or_operator(chosen), sort=False):
         ns, ref_ns = float(members["run_wall_ns"].sum()), float(members["ref_wall_ns"].sum())
         cost = Cost(round(ns), round(ref_ns), round(ns - ref_ns * subject.scale))
         if cost.impact_ns < subject.least("decomposed"):
             continue
+        operators = members["ref_operator"].astype(str).unique()
         shown = members.loc[members["run_wall_ns"].idxmax()]
         parts = str(shown["run_operators"])
         parts = parts if len(parts) <= _MOST_NAMED else parts[: _MOST_NAMED - 3] + "..."
         groups = subject.alignment.loc[subject.alignment["unit"].isin(members.index), "group"]
+        named = f"{len(members)} times {operators[0]}: "
+        if len(operators) > 1:
+            named = f"{' and '.join(operators)}: {shown['ref_operator']} is "
         evidence = (
-            f"{len(members)} times {operator}: {int(shown['ref_kernels'])} operator in the reference, "
+            f"{named}{int(shown['ref_kernels'])} operator in the reference, "
             f"{int(shown['run_kernels'])} kernels here ({parts}); {cost.words()} with the gaps between them"
         )
         advice = "use the fused operator of this framework for it, or compile the module so that the kernels are fused"
-        module = shown["module"] if len(members) == 1 and pd.notna(shown["module"]) else None
+        module = shown["module"] if members["module"].nunique(dropna=False) == 1 and pd.notna(shown["module"]) else None
         told = sorted({int(group) for group in groups if group >= 0})
-        found.append(finding("decomposed", cost, evidence, advice, op=str(operator), module=module, groups=told))
+        found.append(finding("decomposed", cost, evidence, advice, op=operators[0], module=module, groups=told))
     return found
+
+
+def _one_place_or_operator(units: pd.DataFrame) -> pd.Series[Any]:
+    """Give what makes one finding: a class of work in one module if it is decomposed there alone; else the operator."""
+    operators = units["ref_operator"].astype(object)
+    alone = (operators.groupby(operators).transform("size") == 1) & units["module"].notna()
+    return operators.mask(alone, units["module"].astype(str) + " " + units["op_class"].astype(str))
 
 
 def _kinds_if_fused(phase: object, operator: object) -> int:

@@ -177,6 +177,22 @@ def test_gradients_that_are_several_kernels_in_any_framework_are_not_decomposed(
     assert "AddmmBackward0" not in set(findings.loc[findings["kind"] == "decomposed", "op"])
 
 
+def test_what_is_decomposed_in_one_module_alone_is_one_finding_both_ways(samples: Path) -> None:
+    ref, run = _loaded(samples / "vit/pytorch/profile"), _loaded(samples / "vit/mindspore_clean/pynative")
+    alignment = align(ref, run)
+    units = judged_units(alignment, ref, run).assign(slow=False)
+    gelu = units["ref_operator"].isin(["aten::gelu", "GeluBackward0"])
+    module = units.loc[gelu, "module"].iloc[0]
+    of_one = units[~gelu | (units["module"] == module)]
+    slowed = of_one.assign(run_wall_ns=of_one["run_wall_ns"].where(of_one["module"] != module, 10**9))
+    findings = disease_findings(run, ref, alignment, slowed)
+    decomposed = findings[findings["kind"] == "decomposed"]
+    (found,) = decomposed[decomposed["op"].str.contains("(?i)gelu")].itertuples()
+    assert (found.module, found.op) == (module, "aten::gelu")
+    assert "aten::gelu and GeluBackward0: " in found.evidence
+    assert 1.9e9 < found.impact_ns < 2e9
+
+
 @pytest.mark.parametrize("network", ["vit", "resnet", "lstm_text"])
 def test_two_clean_recordings_have_none(shared: Path, network: str) -> None:
     folder = shared / "bench/alignment" / network
