@@ -55,6 +55,7 @@ class View:
         values: Reads the tensors a row speaks of and gives what there is to see in them; takes time and may raise
             ProfkitError. None if the rows speak of none.
         is_folded: Whether only the roots of the tree are seen at first.
+        first_row: Row the cursor stands on at first.
         part_of: Name of the view whose tab it stands under; empty for one with its own.
         depth: Levels above each row, for a frame that is a tree in the order of a walk; its rows can be folded.
     """
@@ -75,6 +76,7 @@ class View:
     code: Callable[[int], CodePlace | None] = lambda row: None
     depth: npt.NDArray[np.int64] | None = None
     is_folded: bool = False
+    first_row: int = 0
     part_of: str = ""
     values: Callable[[int], Content] | None = None
 

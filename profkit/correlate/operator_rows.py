@@ -103,7 +103,8 @@ def _unmatched(alignment: pd.DataFrame, ref: Run, run: Run) -> list[pd.DataFrame
 def _unaligned(alignment: pd.DataFrame, side: str) -> pd.DataFrame:
     rows = alignment[(alignment["side"] == side)]
     in_steps = rows[rows["step"] >= 0]
-    return _of_one_side(in_steps if len(in_steps) else rows, side).assign(impact_ns=None, flag=None)
+    found = _of_one_side(in_steps if len(in_steps) else rows, side).assign(impact_ns=None, flag=None)
+    return found if len(in_steps) else found.assign(steps=0)
 
 
 def _of_one_side(rows: pd.DataFrame, side: str) -> pd.DataFrame:

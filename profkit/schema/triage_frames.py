@@ -52,7 +52,7 @@ OPERATORS = FrameSpec(
         Column("max_abs", "float64", "Largest |a-b| of its module's output", nullable=True),
         Column("overflow", "category", "Overflow role of its module", nullable=True, values=OVERFLOW_ROLES),
         Column("confidence", "float64", "Of the alignment", nullable=True),
-        Column("steps", "int64", "Steps the medians rest on"),
+        Column("steps", "int64", "Steps the medians rest on; 0 for the time in a whole recording without steps"),
         Column("reason", "string", "Why these operators belong together, or why the row is unmatched"),
     ),
 )

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
+from dataclasses import replace
+from pathlib import Path
 
+import pytest
+from textual.widgets import Static
+
+from profkit.correlate import operator_rows
+from profkit.run import Run
+from profkit.schema import ALIGNMENT
 from profkit.session import Session
 from profkit.triage import Inputs, triage
+from profkit.tui.widgets.breadcrumb import Breadcrumb
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +62,23 @@ async def test_each_of_its_steps_is_drawn_by_itself(alone, run_app, settle):
             drawn = frame.iloc[[row for lane in chart.lanes for row in lane.rows]]
             assert set(drawn["step"]) == {frame["step"].iloc[row]}
         assert frame["step"].nunique() == 3
+
+
+async def test_the_timeline_opens_at_the_step_that_the_line_names(alone, run_app, settle):
+    async with run_app(alone, view="timeline") as pilot:
+        step = pilot.app.screen.view.frame["step"].iloc[pilot.app.screen.table.row]
+        assert f"run step {step}" in str(pilot.app.screen.query_one(Breadcrumb).render())
+        assert step > alone.steps["step"].min()
+
+
+async def test_a_recording_without_steps_tells_that_its_times_are_of_all_of_it(alone, run_app, settle):
+    stepless = ALIGNMENT.build(alone.alignment.assign(step=-1))
+    operators = operator_rows(stepless, None, Run(Path("run"), "pytorch"))
+    assert operators["run_ns"].sum() == alone.alignment["dur_ns"].sum()
+    async with run_app(replace(alone, operators=operators, alignment=stepless)) as pilot:
+        text = str(pilot.app.screen.query_one("#detail-text", Static).content)
+        assert "Time in the whole recording, which has no steps" in text
+        assert "median of" not in text
 
 
 async def test_a_row_leads_from_the_operator_to_its_slice(alone, run_app, settle):

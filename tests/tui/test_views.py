@@ -24,7 +24,8 @@ def test_every_view_has_columns_of_its_frame(session):
     views = make_views(session)
     assert [view.name for view in views] == [
         "overview", "operators", "findings", "overflow", "parity", "sources", "issues", "modules", "timeline",
-        "memory", "communication", "by-class", "by-operator", "by-module", "by-kernel", "by-phase",
+        "memory", "communication", "unmatched", "by-class", "by-operator", "by-module", "by-kernel", "by-shape",
+        "by-phase",
     ]  # fmt: skip
     for view in views:
         assert {column.name for column in view.columns} <= set(view.frame.columns)

@@ -126,6 +126,8 @@ class ViewScreen(RowActions):
         """Show the view as the user left it."""
         kept = self._remembered
         if kept is None:
+            if self.view.first_row:
+                self.table.show_row(self.view.first_row)
             return
         lost = self.marks.restore(kept.marks)
         if lost:

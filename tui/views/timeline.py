@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 from textual.content import Content
 
+from profkit.compared_steps import SIDES, compared_step
 from profkit.report.quantities import duration, number
 from profkit.session import Session
 from profkit.timeline import timeline
@@ -55,7 +56,19 @@ def timeline_view(session: Session) -> View:
         when_empty="No executions: no timing was given, or none could be read (see 5 and 6).",
         words=_WORDS,
         chart=lambda: TimelineChart(frame, flagged),
+        first_row=_first_of_compared_step(session, frame),
     )
+
+
+def _first_of_compared_step(session: Session, frame: pd.DataFrame) -> int:
+    """Give where the step begins that the other views speak of; the first steps of a run are often unlike the rest."""
+    for side in SIDES:
+        step = compared_step(session, side)
+        if step is not None:
+            same = (frame["side"] == side) & (frame["rank"] == step.rank) & (frame["step"] == step.step)
+            if same.any():
+                return int(same.to_numpy().argmax())
+    return 0
 
 
 def _of_side(side: str) -> FilterWord:
