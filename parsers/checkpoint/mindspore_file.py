@@ -8,6 +8,7 @@ Source: mindspore/train/serialization.py and checkpoint.proto of MindSpore 1.0 t
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -26,6 +27,7 @@ _DIMS, _TYPE, _CONTENT = 1, 2, 3
 # save_checkpoint(crc_check=True) ends the file with this word and ten bytes of the number.
 _CHECKSUM_WORD = b"crc_num"
 _CHECKSUM_BYTES = len(_CHECKSUM_WORD) + 10
+_BLOCK_BYTES = 4 << 20
 _TEXT_TYPE = "str"
 _LARGEST_DIM = 2**63 - 1
 _MOST_DIMS = 32
@@ -60,7 +62,7 @@ class MindSporeFile(NamedTuple):
         unread: Names of the entries that were not read, with the reason.
         texts: Entries that are texts, not tensors.
         cut: Why the file ends early; "" if it does not.
-        checksum: The file ends with a checksum, which is not verified.
+        checksum: The file ends with a checksum (checksum_mismatch), which is not looked at here.
     """
 
     parameters: Mapping[str, SavedParameter]
@@ -104,6 +106,31 @@ def open_mindspore_words(path: Path, member: str) -> StoredWords:
         return StoredWords(stored.view(words.base).reshape(parameter.shape + words.shape), parameter.dtype)
     except (OSError, ValueError) as error:
         raise UnreadableInputError(f"{path} cannot be read: {error}", _COPY_AGAIN) from error
+
+
+def checksum_mismatch(path: Path) -> str:
+    """Say how a checkpoint differs from the checksum at its end; "" where it does not, or has none.
+
+    It is the CRC-32 of all bytes before the word "crc_num", in ten big-endian bytes (_exec_save in
+    mindspore/train/serialization.py of 2.10). Memory is bounded by a block.
+
+    Raises:
+        UnreadableInputError: The file cannot be read.
+    """
+    found = 0
+    try:
+        with path.open("rb") as file:
+            left = path.stat().st_size - _CHECKSUM_BYTES
+            while left > 0 and (block := file.read(min(left, _BLOCK_BYTES))):
+                found = zlib.crc32(block, found)
+                left -= len(block)
+            end = file.read(_CHECKSUM_BYTES)
+    except OSError as error:
+        raise UnreadableInputError(f"{path} cannot be read: {error.strerror}", _COPY_AGAIN) from error
+    if not end.startswith(_CHECKSUM_WORD):
+        return ""
+    saved = int.from_bytes(end[len(_CHECKSUM_WORD) :], "big")
+    return "" if saved == found else f"its CRC-32 is {found}, it was saved with {saved}"
 
 
 @lru_cache(maxsize=16)

@@ -19,7 +19,7 @@ import msgspec
 
 from profkit.errors import UnreadableInputError
 from profkit.parsers.checkpoint.checkpoint_tensor import checkpoint_format, open_words
-from profkit.parsers.checkpoint.mindspore_file import read_mindspore_file
+from profkit.parsers.checkpoint.mindspore_file import checksum_mismatch, read_mindspore_file
 from profkit.parsers.checkpoint.number_formats import StoredWords
 from profkit.parsers.checkpoint.safetensors_file import read_safetensors
 from profkit.parsers.checkpoint.torch_file import SAVE_WEIGHTS, read_torch_file
@@ -71,6 +71,7 @@ class Checkpoint:
         unread: What is not read, with the reason: tensors of unknown types, damaged or cut ones.
         outside: Tensors beside the network: an optimizer's state.
         cut: Why the file ends early; "" if it does not.
+        checksums: Files that end with a checksum of their content.
     """
 
     source: str
@@ -79,6 +80,7 @@ class Checkpoint:
     unread: Mapping[str, str]
     outside: tuple[str, ...] = ()
     cut: str = ""
+    checksums: tuple[Path, ...] = ()
 
 
 def read_checkpoint(path: Path | str) -> Checkpoint:
@@ -98,6 +100,18 @@ def read_checkpoint(path: Path | str) -> Checkpoint:
     if not path.exists():
         raise UnreadableInputError(f"{path} does not exist", "check the path")
     return _READERS[checkpoint_format(path)](path)
+
+
+def verify_checksums(checkpoint: Checkpoint) -> None:
+    """Read the files of a checkpoint that end with a checksum, whole, and hold it against them.
+
+    Raises:
+        UnreadableInputError: One does not fit: its bytes are not those that were saved.
+    """
+    for path in checkpoint.checksums:
+        wrong = checksum_mismatch(path)
+        if wrong:
+            raise UnreadableInputError(f"{path} is damaged: {wrong}", "copy or save the checkpoint again")
 
 
 def is_index(path: Path) -> bool:
@@ -137,7 +151,8 @@ def _safetensors(path: Path) -> Checkpoint:
 def _mindspore(path: Path) -> Checkpoint:
     file = read_mindspore_file(path)
     tensors = {name: _member(path, name, one.dtype, one.shape) for name, one in file.parameters.items()}
-    return _whole(path, Checkpoint(str(path), "mindspore", tensors, file.unread, cut=file.cut))
+    checksums = (path,) if file.checksum else ()
+    return _whole(path, Checkpoint(str(path), "mindspore", tensors, file.unread, cut=file.cut, checksums=checksums))
 
 
 _READERS = {"torch": _torch, "safetensors": _safetensors, "mindspore": _mindspore}
@@ -181,7 +196,9 @@ def _sharded(index: Path) -> Checkpoint:
         tensors[name] = shard.tensors[name]
     unread = {name: why for shard in shards.values() for name, why in shard.unread.items() if name not in tensors}
     frameworks = {shard.framework for shard in shards.values()}
-    return Checkpoint(str(index), frameworks.pop() if len(frameworks) == 1 else "unknown", tensors, unread)
+    framework = frameworks.pop() if len(frameworks) == 1 else "unknown"
+    checksums = tuple(path for shard in shards.values() for path in shard.checksums)
+    return Checkpoint(str(index), framework, tensors, unread, checksums=checksums)
 
 
 def _shard_names(index: Path) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -24,6 +25,11 @@ from profkit.weights.weight_map import WeightMap
 _MAP_READING = ("source", "target", "status", "operations", "source_shape", "target_shape", "reason")
 _PARITY_READING = ("name_a", "name_b", "status", "shape_a", "dtype_a", "max_abs", "rel_l2", "nan_b", "inf_b", "reason")
 
+_SIZE = re.compile(r"(?P<number>[0-9]{1,15}(\.[0-9]{1,9})?) ?(?P<unit>([KMGT]i?)?B?)", re.IGNORECASE)
+_UNITS = {
+    **{f"{letter}{end}": 1000**power for power, letter in enumerate(("", "K", "M", "G", "T")) for end in ("", "B")},
+    **{f"{letter}I{end}": 1024**power for power, letter in enumerate("KMGT", start=1) for end in ("", "B")},
+}
 _PATH = click.Path(path_type=Path)
 _rules_option = click.option("--rules", "rules_file", type=_PATH, help="Your own rules (.toml), before profkit's.")
 _interface_option = click.option(
@@ -32,6 +38,17 @@ _interface_option = click.option(
     type=click.Choice(["nn", "mint"]),
     help="Without a network to look at: predict that of mindspore.nn, or of mindspore.mint.nn.",
 )
+
+
+def _bytes_of(_context: click.Context, _parameter: click.Parameter, value: str | None) -> int | None:
+    """Give the bytes of a size as Hugging Face writes them: 500MB are 500 million, 2GiB are 2 * 2**30."""
+    if value is None:
+        return None
+    told = _SIZE.fullmatch(value.strip())
+    size = round(float(told["number"]) * _UNITS[told["unit"].upper()]) if told else 0
+    if size < 1:
+        raise click.BadParameter(f"{value!r} is no size: 5GB, 500MB or 2GiB is one")
+    return size
 
 
 @click.group()
@@ -103,6 +120,13 @@ def map_command(
 @_rules_option
 @click.option("--accept-assumed", is_flag=True, help="Take rows that rest on order and shape alone.")
 @click.option("--partial", is_flag=True, help="Write what is mapped, though parameters are left open.")
+@click.option(
+    "--max-shard-size",
+    "max_shard_bytes",
+    metavar="SIZE",
+    callback=_bytes_of,
+    help="Write shards of at most so many bytes (5GB, 500MB, 2GiB), with their index, where one file does not do.",
+)
 @reads_inputs()
 def convert_command(
     *,
@@ -115,6 +139,7 @@ def convert_command(
     rules_file: Path | None,
     accept_assumed: bool,
     partial: bool,
+    max_shard_bytes: int | None,
 ) -> int:
     """Write the weights of SOURCE as CONVERTED, in the format of its suffix, under the names of another network.
 
@@ -127,6 +152,7 @@ def convert_command(
     profkit weights convert net.pth net.ckpt --api mint
     profkit weights convert trained.ckpt net.pth --target net.pth
     profkit weights convert net.pth net.safetensors
+    profkit weights convert net.ckpt model.safetensors --target net.pth --max-shard-size 5GB
     """
     rules = read_rules(rules_file)
     if sum(given is not None for given in (target, map_file, interface)) > 1:
@@ -138,7 +164,10 @@ def convert_command(
         )
     made = _map_of(checkpoint, converted, target, map_file, interface, rules)
     with invocation.progress() as progress:
-        done = convert(checkpoint, converted, made, assumed=accept_assumed, partial=partial, progress=progress)
+        done = convert(
+            checkpoint, converted, made, assumed=accept_assumed, partial=partial, max_shard_bytes=max_shard_bytes,
+            progress=progress,
+        )  # fmt: skip
     _say_counts(invocation, done)
     invocation.say(f"{len(done.written(assumed=accept_assumed)):,} parameters written to {converted}")
     invocation.give(done.frame(), reading=_MAP_READING)

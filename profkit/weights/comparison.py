@@ -15,7 +15,7 @@ from profkit.compare.measuring import PairToMeasure
 from profkit.compare.parity import compare_pairs, judged, tolerance_of
 from profkit.errors import ImportIssue, ProfkitError, Severity, UnreadableInputError
 from profkit.parsers.checkpoint.number_formats import numbers
-from profkit.parsers.checkpoint.whole_checkpoint import Checkpoint, read_checkpoint
+from profkit.parsers.checkpoint.whole_checkpoint import Checkpoint, read_checkpoint, verify_checksums
 from profkit.parsers.dump.tensor_dtypes import shape_text
 from profkit.progress import Progress, silent
 from profkit.schema import PARITY
@@ -97,6 +97,8 @@ def compare_weights(
     tolerance = tolerance_of(rtol, atol, symmetric, equal_nan)
     sides = [side if isinstance(side, Checkpoint) else read_checkpoint(side) for side in (a, b)]
     left, right = sides
+    for side in sides:
+        verify_checksums(side)
     made = make_map(describe_checkpoint(left), describe_checkpoint(right), rules) if weight_map is None else weight_map
     made = with_values_looked_at(_with_the_rest_of(fitted_to(made, left), right), left, right)
     paired_by = [_paired_by(row, weight_map) for row in made.rows]

@@ -11,7 +11,12 @@ import numpy as np
 
 from profkit.errors import ProfkitError, UnreadableInputError
 from profkit.parsers.checkpoint.number_formats import StoredWords
-from profkit.parsers.checkpoint.whole_checkpoint import Checkpoint, CheckpointTensor, read_checkpoint
+from profkit.parsers.checkpoint.whole_checkpoint import (
+    Checkpoint,
+    CheckpointTensor,
+    read_checkpoint,
+    verify_checksums,
+)
 from profkit.progress import Progress, silent
 from profkit.weights.mindspore_writer import write_mindspore_checkpoint
 from profkit.weights.neutral_values import element_words, with_values_looked_at
@@ -20,6 +25,7 @@ from profkit.weights.outgoing import OutgoingTensor
 from profkit.weights.rules import read_rules
 from profkit.weights.safetensors_writer import write_safetensors
 from profkit.weights.shape_fit import text
+from profkit.weights.shards import in_shards, write_shards
 from profkit.weights.torch_writer import write_torch_checkpoint
 from profkit.weights.weight_map import (
     MAPPED,
@@ -44,6 +50,7 @@ def convert(
     *,
     assumed: bool = False,
     partial: bool = False,
+    max_shard_bytes: int | None = None,
     progress: Progress = silent,
 ) -> WeightMap:
     """Write the weights of a checkpoint under the names and in the layout of another network.
@@ -58,6 +65,8 @@ def convert(
         weight_map: From the source to the network of `out`, or the other way round: the names of the source tell.
         assumed: Take rows that are only assumed.
         partial: Write what is mapped, though the map leaves parameters open.
+        max_shard_bytes: Write shards of at most this many bytes of elements, and their index beside them, where they
+            do not fit into one file of that size (profkit.weights.shards); None writes one file.
         progress: Listens, and may cancel.
 
     Returns:
@@ -84,7 +93,12 @@ def convert(
         raise ProfkitError(f"nothing of {checkpoint.source} is mapped", "make the map against this network")
     outgoing = [_outgoing(row, checkpoint, out, number, len(rows), progress) for number, row in enumerate(rows)]
     _check_room(out, outgoing)
-    _write(out, outgoing, carried_out.target_framework)
+    framework = carried_out.target_framework
+    shards = [outgoing] if max_shard_bytes is None else in_shards(outgoing, max_shard_bytes)
+    if len(shards) == 1:
+        _write(out, outgoing, framework)
+    else:
+        write_shards(out, shards, lambda path, shard: _write(path, shard, framework))
     return carried_out
 
 
@@ -114,6 +128,7 @@ def whole_checkpoint(path: Path | str) -> Checkpoint:
         raise UnreadableInputError(f"{path} is cut or damaged: {checkpoint.cut}", "copy or save it again")
     for name, why in checkpoint.unread.items():
         raise UnreadableInputError(f"{path}: {name[:80]!r} is not read: {why}", "save it as plain tensors")
+    verify_checksums(checkpoint)
     return checkpoint
 
 
