@@ -81,12 +81,16 @@ class WorkOfSteps:
     Args:
         ops: Identified ops frame.
         level: "device", or "host" for the outermost host rows.
+        as_launched: Whether device rows stand in the order of the operators that launched them, where these are known
+            of all: streams overtake each other, in one run here and in the next one there.
     """
 
-    def __init__(self, ops: pd.DataFrame, level: str) -> None:
+    def __init__(self, ops: pd.DataFrame, level: str, *, as_launched: bool = False) -> None:
         rows = np.flatnonzero(working_rows(ops, level))
-        rank, step, start = (ops[name].to_numpy()[rows] for name in ("rank", "step", "start_ns"))
-        order = np.lexsort((start, step, rank))
+        rank, step, start, launcher = (ops[name].to_numpy()[rows] for name in ("rank", "step", "start_ns", "launcher"))
+        all_launched = as_launched and level == "device" and bool((launcher >= 0).all())
+        launched = ops["start_ns"].to_numpy()[launcher] if all_launched else start
+        order = np.lexsort((start, launched, step, rank))
         self._rows = rows[order].astype(np.int64)
         keys = np.stack([rank[order], step[order]])
         first = np.flatnonzero(np.concatenate([[True], (np.diff(keys) != 0).any(axis=0)]))[: len(rows)]

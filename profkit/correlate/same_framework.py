@@ -53,7 +53,7 @@ class SequenceAligner:
 
     def __init__(self, ref: pd.DataFrame, run: pd.DataFrame, level: str) -> None:
         self._frames = (ref, run)
-        self._work = (WorkOfSteps(ref, level), WorkOfSteps(run, level))
+        self._work = (WorkOfSteps(ref, level, as_launched=True), WorkOfSteps(run, level, as_launched=True))
         self._types = _common_codes(
             [ops["op_type"].astype(object).fillna(ops["name"].astype(object)) for ops in self._frames]
         )

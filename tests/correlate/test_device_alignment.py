@@ -111,6 +111,21 @@ def test_a_device_run_matches_itself_without_a_finding(shared: Path, recording: 
     assert (session.bridge["delta_ns"] == 0).all()
 
 
+def test_streams_that_overtake_each_other_are_aligned_as_launched(shared: Path) -> None:
+    """One job recorded twice, as text and as a database: the mask of a dropout runs on a stream of its own."""
+    text, database = (_loaded(shared / TORCH_NPU / form / "level1/rank0_ascend_pt") for form in ("text", "db"))
+    alignment = align(text, database)
+    masks = alignment[alignment["name"].astype(str).str.contains("GenMask") & (alignment["side"] == "ref")]
+    kernels = [ops[ops["level"] == "device"].sort_values("start_ns") for ops in (text.ops, database.ops)]
+    in_time = [ops["op_type"].astype(str).tolist() for ops in kernels]
+    assert in_time[0] != in_time[1]
+    assert len(masks) == 2
+    groups = alignment.groupby("group")
+    assert groups.size().eq(2).all()
+    assert groups["op_class"].nunique().eq(1).all()
+    assert (alignment["group"] >= 0).all()
+
+
 @pytest.mark.parametrize("other", [TORCH_NPU / "text/level1/rank0_ascend_pt", MADE / "level1"])
 def test_a_network_on_a_gpu_meets_itself_on_an_npu(shared: Path, other: Path) -> None:
     """AlexNet on both: 5 convolutions and 3 linear layers forward; kernels share no name and no shape is recorded."""
