@@ -6,13 +6,16 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from profkit.capturing.graph_tensors import GraphTensors
 from profkit.capturing.module_tensors import ModuleTensors, Replace
 from profkit.capturing.profiled_steps import ProfiledSteps
+from profkit.capturing.step_places import StepPlaces
 from profkit.capturing.surroundings import process_place, surroundings
 from profkit.capturing.tensor_log import TensorLog, Values
 from profkit.capturing.watched_net import NETWORK, Handle, WatchedNet, in_graph_mode
@@ -48,9 +51,10 @@ def capture(
     them, in which no hook is left. The network computes the same numbers as without. What cannot be kept is counted
     and told in one CaptureWarning at the end and in capture.json.
 
-    In MindSpore's GRAPH_MODE the network is one compiled graph: no tensors are kept, which is said at run time, and all
-    steps are timed; `ts.save` in `construct` works there. Modules inside of torch.compile, and of a cell with a `jit`
-    of its own, are named as not seen.
+    In MindSpore graphs (GRAPH_MODE, `jit`) on CPU and GPU the same is kept, by kernels that call Python: graphs are
+    built once with them for the steps that are kept, and run without them before and after. Modules that the graph
+    compiler refuses are left out and named. A graph on Ascend has no such kernels: in GRAPH_MODE its steps are timed
+    only, and modules under `jit` are not seen. Modules inside of torch.compile are not seen either.
 
     Args:
         net: torch.nn.Module or mindspore.nn.Cell.
@@ -62,7 +66,7 @@ def capture(
         sample_size: Elements of a sample.
         max_bytes: Bytes of values to write; what comes later is kept as statistics.
         profile_steps: Steps to time behind one to warm up; 0 times none.
-        replace: Gives values for modules to go on with, behind keeping those that they had; for experiments.
+        replace: Gives values for modules to go on with, behind keeping those that they had; not in graphs.
 
     Raises:
         ProfkitError: It is no network, the directory cannot be written or holds a capture, or an argument is none.
@@ -78,10 +82,14 @@ def capture(
     watched = WatchedNet(net)
     folder = _free_folder(out, watched)
     log = TensorLog(folder / TENSORS, watched.framework, values, sample_size, max_bytes)
-    tensors = ModuleTensors(watched, log, inputs=inputs, gradients=gradients, replace=replace)
+    places = StepPlaces()
+    tensors = ModuleTensors(watched, log, places, inputs=inputs, gradients=gradients, replace=replace)
     first_timed = max(chosen, default=-1) + 1
     profiled = ProfiledSteps(watched.framework, folder / PROFILE, first_timed, profile_steps)
-    return Capture(watched, folder, chosen, tensors, log, profiled)
+    running = Capture(watched, folder, chosen, places, tensors, log, profiled)
+    if watched.framework == "mindspore" and chosen:
+        running.watch_graphs(inputs=inputs, gradients=gradients)
+    return running
 
 
 class Capture:
@@ -97,29 +105,49 @@ class Capture:
         watched: WatchedNet,
         folder: Path,
         steps: frozenset[int],
+        places: StepPlaces,
         tensors: ModuleTensors,
         log: TensorLog,
         profiled: ProfiledSteps,
     ) -> None:
         self.folder, self.step = folder, -1
         self._watched, self._steps, self._log = watched, steps, log
-        self._tensors, self._profiled = tensors, profiled
-        self._clock: Handle | None = None
-        self._depth = 0
+        self._places, self._tensors, self._profiled = places, tensors, profiled
+        self._hooks: list[Handle] = []
+        self._graphs: GraphTensors | None = None
+        self._launched: Hashable = None
+        self._of_network: set[Hashable] = set()
+        self._step_at_launch = -1
+        self._in_python = False
         self._notes: list[str] = []
         self._surroundings = surroundings(watched.framework)
+
+    def watch_graphs(self, *, inputs: bool, gradients: bool) -> None:
+        """Have MindSpore's graphs hand tensors over as well; before the capture is entered."""
+        self._graphs = GraphTensors(
+            self._watched,
+            self._log,
+            self._places,
+            inputs=inputs,
+            gradients=gradients,
+            begin=self._begin_step_in_graph,
+            before_launch=self._before_launch,
+            suspended=self._suspended,
+        )
 
     def __enter__(self) -> Capture:
         """Watch the network."""
         self._write_summary("running")
-        if in_graph_mode(self._watched):
-            self._notes.append(
-                "GRAPH_MODE compiles the whole network: no tensors are kept; use PYNATIVE_MODE, or ts.save in construct"
-            )
-            warnings.warn(self._notes[-1], CaptureWarning, stacklevel=2)
+        refused = self._graphs.start() if self._graphs is not None else "steps is 0"
+        if in_graph_mode(self._watched) and refused:
+            if self._steps:
+                self._notes.append(f"no tensors are kept in GRAPH_MODE: {refused}; use PYNATIVE_MODE")
+                warnings.warn(self._notes[-1], CaptureWarning, stacklevel=2)
             self._profiled.start_now()
-            return self
-        self._clock = self._watched.before(NETWORK, self._begin_step)
+        else:
+            self._put_on_hooks()
+        if refused:
+            self._graphs = None
         return self
 
     def __exit__(
@@ -137,12 +165,14 @@ class Capture:
         self._end("complete" if kind is None else f"broken off by {kind.__name__}")
 
     def _end(self, state: str) -> None:
-        if self._clock is not None:
-            self._clock.remove()
+        watched = bool(self._hooks)
+        self._take_off_hooks()
         self._tensors.stop()
+        if self._graphs is not None:
+            self._graphs.stop()
         self._notes += self._profiled.stop(self.step)
         self._log.close()
-        self._notes += self._what_is_missing()
+        self._notes += self._what_is_missing(watched=watched)
         self._write_summary(state)
         if self._notes:
             warnings.warn(f"{self.folder}: " + "; ".join(self._notes), CaptureWarning, stacklevel=4)
@@ -150,21 +180,82 @@ class Capture:
     def _begin_step(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         if self._watched.framework == "pytorch" and "torch.jit" in sys.modules and _is_tracing():
             return
+        if self._graphs is not None:
+            self._in_python = True
+            self._graphs.begin_step(in_graph=False)
         self.step += 1
         if self.step in self._steps:
             self._tensors.start(self.step, args, kwargs)
         else:
             self._tensors.stop()
+            self._places.step = -1
         self._profiled.begin(self.step)
 
-    def _what_is_missing(self) -> list[str]:
+    def _end_step(self, _result: Any) -> None:
+        if self._graphs is not None:
+            self._graphs.wait()
+            self._in_python = False
+
+    def _begin_step_in_graph(self) -> None:
+        """Begin a step because a graph calls the network, unless the network's own call in Python has launched it."""
+        if self._graphs is None or self._in_python:
+            return
+        self._graphs.begin_step(in_graph=True)
+        self.step += 1
+        if self.step in self._steps:
+            self._places.begin(self.step)
+        else:
+            self._places.step = -1
+
+    def _before_launch(self, function: Hashable) -> bool:
+        """Count a step where the graph is one that calls the network and does not tell so any more.
+
+        Returns:
+            Whether the graph shall hand tensors over.
+        """
+        if self.step > self._step_at_launch and not self._in_python:
+            self._of_network.add(self._launched)
+        wanted = self.step < max(self._steps) or self._in_python
+        if not wanted and function in self._of_network:
+            self.step += 1
+            self._places.step = -1
+            self._profiled.begin(self.step)
+        self._launched, self._step_at_launch = function, self.step
+        return wanted
+
+    @contextmanager
+    def _suspended(self) -> Iterator[None]:
+        self._take_off_hooks()
+        try:
+            with self._tensors.suspended():
+                yield
+        finally:
+            self._put_on_hooks()
+
+    def _put_on_hooks(self) -> None:
+        self._hooks = [self._watched.before(NETWORK, self._begin_step)]
+        if self._watched.framework == "mindspore":
+            self._hooks.append(self._watched.after(NETWORK, self._end_step))
+
+    def _take_off_hooks(self) -> None:
+        for hook in self._hooks:
+            hook.remove()
+        self._hooks = []
+
+    def _what_is_missing(self, *, watched: bool) -> list[str]:
         notes = []
-        if self._steps and self.step < max(self._steps) and self._clock is not None:
+        if self._steps and self.step < max(self._steps) and watched:
             notes.append(f"only {self.step + 1} of the steps up to {max(self._steps)} ran")
         unseen = self._tensors.never_called() if self.step >= 0 and self._steps else []
         if unseen:
-            shown = ", ".join(unseen[:5]) + (", ..." if len(unseen) > 5 else "")
-            notes.append(f"{len(unseen):,} modules were not seen being called ({shown})")
+            notes.append(f"{len(unseen):,} modules were not seen being called ({_some(unseen)})")
+        refused = {} if self._graphs is None else self._graphs.left_out
+        for reason in dict.fromkeys(refused.values()):
+            paths = [path for path, why in refused.items() if why == reason]
+            notes.append(f"the graph compiler refused to keep {len(paths):,} modules ({_some(paths)}): {reason}")
+        if self._graphs is not None and self._graphs.passed_on:
+            count = self._graphs.passed_on
+            notes.append(f"{count:,} gradients in graphs were not kept: their modules pass on what they are given")
         if self._log.left_out:
             notes.append(f"{self._log.left_out:,} tensors were kept as statistics only: max_bytes was reached")
         notes += [f"{count:,} tensors were not kept: {reason}" for reason, count in self._log.failures.items()]
@@ -184,6 +275,10 @@ class Capture:
         }
         text = json.dumps(content, indent=1)
         write_bytes_in_one_step(self.folder / ABOUT, f"{text}\n".encode())
+
+
+def _some(paths: list[str]) -> str:
+    return ", ".join(paths[:5]) + (", ..." if len(paths) > 5 else "")
 
 
 def _is_tracing() -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+from profkit.capturing.step_places import StepPlaces
 from profkit.capturing.tensor_log import TensorLog
 from profkit.capturing.watched_net import NETWORK, Handle, WatchedNet, tensors_in
 
@@ -15,7 +17,6 @@ Replace = Callable[[str, str, Any], Any]
 class ModuleTensors:
     """Hooks on all modules of a network, put on for the steps that are kept and taken off behind them.
 
-    A call gets its place when it ends, as results come into being: those of the parts before that of the whole.
     Gradients take the place of the call, or of the first call of the module that holds the parameter.
     """
 
@@ -23,19 +24,16 @@ class ModuleTensors:
         self,
         watched: WatchedNet,
         log: TensorLog,
+        places: StepPlaces,
         *,
         inputs: bool,
         gradients: bool,
         replace: Replace | None = None,
     ) -> None:
-        self._watched, self._log = watched, log
+        self._watched, self._log, self._places = watched, log, places
         self._inputs, self._gradients, self._replace = inputs, gradients, replace
         self._handles: list[Handle] = []
         self._on_parameters: list[Handle] = []
-        self._step = -1
-        self._place = 0
-        self._first_call: dict[str, int] = {}
-        self._called: set[str] = set()
 
     def start(self, step: int, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """Keep what happens from now on as that of a step, which begins with the call of the network.
@@ -45,19 +43,21 @@ class ModuleTensors:
             args: What the network is called with.
             kwargs: What it is called with by keyword.
         """
-        self._step, self._place = step, 0
-        self._first_call = {}
-        if self._inputs:
-            self._arguments_of(NETWORK)(args, kwargs)
-        if self._handles:
-            return
-        for path in self._watched.modules:
-            self._handles.append(self._watched.after(path, self._result_of(path)))
-            # The network's own is called by who begins the step: its hooks are being run.
-            if self._inputs and path != NETWORK:
-                self._handles.append(self._watched.before(path, self._arguments_of(path)))
-        if self._gradients:
-            self._watch_parameters()
+        self._places.begin(step)
+        self._arguments_of(NETWORK)(args, kwargs)
+        if not self._handles:
+            self._put_on()
+
+    @contextmanager
+    def suspended(self) -> Iterator[None]:
+        """Have the hooks off for a while."""
+        worn = bool(self._handles)
+        self.stop()
+        try:
+            yield
+        finally:
+            if worn:
+                self._put_on()
 
     def stop(self) -> None:
         """Take the hooks off."""
@@ -69,15 +69,23 @@ class ModuleTensors:
         """Give the modules without parts that no call was seen of."""
         paths = self._watched.modules
         holders = {path.rpartition(".")[0] for path in paths}
-        return [path for path in paths if path not in self._called and path not in holders]
+        return [path for path in paths if path not in self._places.called and path not in holders]
+
+    def _put_on(self) -> None:
+        for path in self._watched.modules:
+            self._handles.append(self._watched.after(path, self._result_of(path)))
+            # The network's own is called by who begins the step: its hooks are being run.
+            if path != NETWORK:
+                self._handles.append(self._watched.before(path, self._arguments_of(path)))
+        if self._gradients:
+            self._watch_parameters()
 
     def _result_of(self, path: str) -> Any:
         kind = type(self._watched.modules[path]).__qualname__
 
         def keep(result: Any) -> Any:
-            self._called.add(path)
-            place, step = self._next_place(), self._step
-            self._first_call.setdefault(path, place)
+            self._places.leave(path)
+            place, step = self._places.next_result(path), self._places.step
             for slot, (argument, tensor) in enumerate(tensors_in(result)):
                 where = {"step": step, "order": place, "op": path, "op_type": kind, "slot": slot, "argument": argument}
                 self._log.add(tensor, io="output", **where)
@@ -91,9 +99,12 @@ class ModuleTensors:
         kind = type(self._watched.modules[path]).__qualname__
 
         def keep(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-            place = self._next_place()
+            self._places.enter(path)
+            if not self._inputs:
+                return None
+            place = self._places.next()
             for slot, (argument, tensor) in enumerate(tensors_in([*args, *kwargs.values()])):
-                where = {"step": self._step, "order": place, "op": path, "op_type": kind, "slot": slot}
+                where = {"step": self._places.step, "order": place, "op": path, "op_type": kind, "slot": slot}
                 self._log.add(tensor, io="input", argument=argument, **where)
             return None if self._replace is None else self._replace(path, "input", (args, dict(kwargs)))
 
@@ -116,15 +127,18 @@ class ModuleTensors:
 
             def keep(gradient: Any, name: str = name, owner: str = owners.get(name, "")) -> None:
                 # Behind its output's gradient: forward order is looked at from its end.
-                place = self._first_call.get(owner, self._place) - 1
-                where = {"step": self._step, "order": place, "op": name, "op_type": "", "slot": 0, "argument": ""}
+                place = self._places.of_parameter(owner)
+                where = {
+                    "step": self._places.step,
+                    "order": place,
+                    "op": name,
+                    "op_type": "",
+                    "slot": 0,
+                    "argument": "",
+                }
                 self._log.add(gradient, io="gradient", **where)
 
             self._on_parameters.append(parameter.register_hook(keep))
-
-    def _next_place(self) -> int:
-        self._place += 2
-        return self._place
 
 
 def _may_have_gradient(tensor: Any) -> bool:

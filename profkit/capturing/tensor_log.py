@@ -60,13 +60,14 @@ class TensorLog:
             value: A tensor of either framework.
             **place: step, order, op, op_type, io, slot and argument, as in profkit.schema.TENSORS.
         """
-        with self._lock:
-            if self._list.closed:
-                return
-            try:
-                self._add(value, place)
-            except (ProfkitError, OSError, MemoryError, RuntimeError, ValueError, TypeError) as error:
-                self.fail(error)
+        try:
+            # Before the lock: a tensor may have to wait for a graph, which may be waiting to add one itself.
+            array = array_of(value, str(place["op"]))
+            with self._lock:
+                if not self._list.closed:
+                    self._add(array, str(value.dtype).rpartition(".")[2].lower(), place)
+        except (ProfkitError, OSError, MemoryError, RuntimeError, ValueError, TypeError) as error:
+            self.fail(error)
 
     def fail(self, error: Exception) -> None:
         """Count a tensor that could not be kept, with the reason."""
@@ -78,11 +79,10 @@ class TensorLog:
         with self._lock:
             self._list.close()
 
-    def _add(self, value: Any, place: dict[str, Any]) -> None:
-        array = array_of(value, str(place["op"]))
+    def _add(self, array: NDArray[Any], dtype: str, place: dict[str, Any]) -> None:
         line = {
             **place,
-            "dtype": str(value.dtype).rpartition(".")[2].lower(),
+            "dtype": dtype,
             "shape": list(array.shape),
             "stored": self._values,
         }

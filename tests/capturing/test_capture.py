@@ -230,20 +230,6 @@ def test_a_full_directory_is_told_and_goes_on_as_statistics(tmp_path: Path) -> N
     assert found["norm"].notna()[found["path"].isna()].all()
 
 
-def test_graph_mode_says_what_it_cannot_keep(tmp_path: Path) -> None:
-    import mindspore as ms
-
-    net = mindspore_net()
-    ms.set_context(mode=ms.GRAPH_MODE)
-    try:
-        warned = pytest.warns(CaptureWarning, match="GRAPH_MODE compiles the whole network")
-        with warned, profkit.capture(net, tmp_path, profile_steps=0):
-            net(ms.Tensor(X))
-    finally:
-        ms.set_context(mode=ms.PYNATIVE_MODE)
-    assert "GRAPH_MODE" in about(tmp_path)["not_captured"][0]
-
-
 def test_bfloat16_keeps_its_name(tmp_path: Path) -> None:
     import torch
 
