@@ -183,7 +183,8 @@ class _GraphOrder:
         of_kind: dict[object, list[int]] = defaultdict(list)
         for number in numbers:
             of_kind[self._units[number].kind].append(by_order[number])
-        return {number: int(np.median(of_kind[self._units[number].kind])) for number in numbers}
+        usual = {kind: int(np.median(counts)) for kind, counts in of_kind.items()}
+        return {number: usual[self._units[number].kind] for number in numbers}
 
     def _free(self, number: int, kernel: str) -> int:
         """Give how many kernels of a type a unit may still need."""
