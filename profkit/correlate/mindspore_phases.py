@@ -9,6 +9,7 @@ with the `Ones` that seeds it, before the first gradient operator.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,9 @@ from numpy.typing import NDArray
 
 from profkit.parsers.mindspore.scope import cells_of_scope, phase_of_scope
 
-# The second is the kernel that does it on Ascend.
-_SEEDS = ("Ones", "OnesLike")
+_SEED = "Ones"
+# The kernel that seeds on Ascend; beside a seed it is part of the gradient of a loss.
+_SEED_OF_KERNELS = "OnesLike"
 # Not BackpropInput: that is also the forward of a transposed convolution. Not ApplyGradientDescent.
 _GRADIENT = re.compile(r"Grad(?!ient)|BackpropFilter$")
 # The gradient of a gather, but also a forward operator of its own: decides only where nothing else does.
@@ -64,11 +66,11 @@ def pynative_phases(types: pd.Series[Any], classes: pd.Series[Any], steps: NDArr
     gradient = _matches(types, _GRADIENT)
     if not gradient.any():
         gradient = _equals(types, _MAYBE_GRADIENT)
-    seed = np.flatnonzero(_equals(types, *_SEEDS))
+    seeds = _equals(types, _SEED), _equals(types, _SEED_OF_KERNELS)
     update = _main_updates(types, classes)
     phases = np.full(len(types), None, dtype=object)
     if not gradient.any() and not update.any():
-        phases[:] = None if len(seed) else "forward"
+        phases[:] = None if seeds[0].any() or seeds[1].any() else "forward"
         return phases
     assign = np.flatnonzero((classes == "optimizer").to_numpy())
     for first, last in _segments(optimizer_cuts(types, classes), steps):
@@ -76,13 +78,21 @@ def pynative_phases(types: pd.Series[Any], classes: pd.Series[Any], steps: NDArr
         marks = first + np.flatnonzero(gradient[first:last])
         updates = first + np.flatnonzero(update[first:last])
         if len(marks):
-            seeds = seed[(seed >= first) & (seed < marks[0])]
-            phases[seeds[-1] if len(seeds) else marks[0] : last] = "backward"
+            phases[_seeded(seeds, first, marks[0]) : last] = "backward"
         if len(updates):
             before = marks[marks < updates[0]]
             after_gradients = assign[(assign > (before[-1] if len(before) else first - 1)) & (assign <= updates[0])]
             phases[after_gradients[0] : updates[-1] + 1] = "optimizer"
     return phases
+
+
+def _seeded(seeds: Iterable[NDArray[np.bool_]], first: int, gradient: int) -> int:
+    """Give the last seed between two rows, of the first sort that is there at all; the later row if there is none."""
+    for seed in seeds:
+        found = np.flatnonzero(seed[first:gradient])
+        if len(found):
+            return first + int(found[-1])
+    return gradient
 
 
 def graph_phases(names: pd.Series[Any], classes: pd.Series[Any], steps: NDArray[np.int32]) -> NDArray[np.object_]:
@@ -154,5 +164,5 @@ def _matches(types: pd.Series[Any], pattern: re.Pattern[str]) -> NDArray[np.bool
     return types.isin(matching).to_numpy()
 
 
-def _equals(types: pd.Series[Any], *words: str) -> NDArray[np.bool_]:
-    return types.isin(words).to_numpy()
+def _equals(types: pd.Series[Any], word: str) -> NDArray[np.bool_]:
+    return types.isin([word]).to_numpy()

@@ -161,6 +161,13 @@ def test_a_transposed_convolution_does_not_begin_backward() -> None:
     assert values(run, "phase")[:6] == ["forward"] * 3 + ["backward"] * 2 + ["optimizer"]
 
 
+@pytest.mark.parametrize("seeded", [["Ones", "OnesLike"], ["OnesLike"]], ids=["loss", "Ascend"])
+def test_ones_of_a_loss_begin_no_backward(seeded: list[str]) -> None:
+    """The gradient of binary_cross_entropy_with_logits has a OnesLike of its own behind the seed."""
+    run = identify_mindspore(synthetic_run(["MatMul", *seeded, "Mul", "BiasAddGrad", "SGD"] * 2))
+    assert values(run, "phase") == ["forward", *["backward"] * (len(seeded) + 2), "optimizer"] * 2
+
+
 def test_an_assignment_in_forward_is_no_optimizer() -> None:
     run = identify_mindspore(synthetic_run(["Assign", "MatMul", "Ones", "BiasAddGrad", "Assign", "Adam"] * 3))
     assert run.ops["step"].tolist() == [0] * 6 + [1] * 6 + [2] * 6
