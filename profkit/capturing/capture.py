@@ -51,7 +51,7 @@ def capture(
     them, in which no hook is left. The network computes the same numbers as without. What cannot be kept is counted
     and told in one CaptureWarning at the end and in capture.json.
 
-    In MindSpore graphs (GRAPH_MODE, `jit`) on CPU and GPU the same is kept, by kernels that call Python: graphs are
+    In MindSpore graphs (GRAPH_MODE, `jit`) on the CPU the same is kept, by kernels that call Python: graphs are
     built once with them for the steps that are kept, and run without them before and after. Modules that the graph
     compiler refuses are left out and named. A graph on Ascend has no such kernels: in GRAPH_MODE its steps are timed
     only, and modules under `jit` are not seen. Modules inside of torch.compile are not seen either.
