@@ -146,6 +146,12 @@ def test_what_does_not_repeat_has_no_steps(names: list[str]) -> None:
     assert run.steps.empty
 
 
+def test_a_loss_that_makes_ones_in_backward_does_not_begin_it() -> None:
+    backward = ["Ones", "Mul", "OnesLike", "Sub", "BiasAddGrad"]
+    run = identify_mindspore(synthetic_run([*FORWARD, *backward, *UPDATE] * 3))
+    assert values(run, "phase") == (["forward"] * 5 + ["backward"] * 5 + ["optimizer"] * 3) * 3
+
+
 def test_a_single_step_still_has_phases() -> None:
     assert values(identify_mindspore(synthetic_run(STEP)), "phase") == PHASES
 
