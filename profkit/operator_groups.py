@@ -57,7 +57,8 @@ def unmatched_operators(operators: pd.DataFrame) -> pd.DataFrame:
     alone = operators[operators["unit"] < 0]
     alone = alone.assign(impact_ns=alone["run_ns"].fillna(alone["ref_ns"]))
     side = alone["run_ns"].isna().map({True: ONLY_REF, False: ONLY_RUN})
-    groups = _grouped(alone.reset_index(drop=True), (side + ": " + alone["reason"]).reset_index(drop=True))
+    group = side.astype(object) + ": " + alone["reason"].astype(object)
+    groups = _grouped(alone.reset_index(drop=True), group.reset_index(drop=True))
     return groups.assign(row=alone.index.to_numpy(dtype=np.int64)[groups["row"]])
 
 
