@@ -88,7 +88,7 @@ def _tables(session: Session) -> Iterator[tuple[str, pd.DataFrame]]:
     if not session.bridge.empty:
         yield bridge_title(session), part_table(session.bridge)
         yield "Largest differences by class and module", largest_rows(session.bridge)
-    if (session.alignment["group"] >= 0).any():
+    if session.alignment["side"].nunique() == len(session.sides):
         yield "Operator time of a step (median)", _time_table(session)
     if not session.parity.empty:
         yield "Tensors compared", _count_table(session.parity, "status")
