@@ -59,8 +59,8 @@ def find(fault: str) -> None:
             mindspore_nets.decaying_optimizer if fault == "optimizer weight decay" else mindspore_nets.optimizer
         ),
     )
-    images = np.random.default_rng(3).standard_normal((1, 3, 224, 224)).astype(np.float32)
-    found = finder.compare(inputs=(images,), labels=np.array([2]))
+    images = np.random.default_rng(3).standard_normal((2, 3, 224, 224)).astype(np.float32)
+    found = finder.compare(inputs=(images,), labels=np.array([0, 2]))
     print(json.dumps({"verdict": found.verdict, "module": found.module, "causes": len(found.causes)}))
 
 
