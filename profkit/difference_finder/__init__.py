@@ -7,7 +7,8 @@ no process needs both frameworks.
 
 from __future__ import annotations
 
-from profkit.difference_finder.finder import Differences, find_differences
+from profkit.difference_finder.differences import Differences
+from profkit.difference_finder.finder import find_differences
 from profkit.difference_finder.net_side import NetSide
 from profkit.difference_finder.process_side import ProcessSide
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from profkit.difference_finder import Differences, NetSide, ProcessSide, find_differences
 from profkit.difference_finder.cases import cases_of
-from profkit.difference_finder.finder import Settings
+from profkit.difference_finder.differences import Settings
 from profkit.difference_finder.net_side import Side
 from profkit.errors import ProfkitError
 from profkit.migrator.printed_tables import print_parity, print_table
