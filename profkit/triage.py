@@ -129,15 +129,7 @@ def judge(
     operators = operator_rows(executions, ref, run, units=units, parity=parity, overflow=overflow)
     difference = bridge(alignment, ref, run, units) if ref is not None and units is not None else NO_BRIDGE
     not_judged.sentences += difference.notes
-    found = [overflow_findings(overflow), parity_findings(parity)]
-    if ref is not None and units is not None and _is_one_network(alignment, not_judged):
-        diseases = disease_findings(run, ref, alignment, units, counters)
-        claimed = claimed_units(diseases, alignment, ref, run)
-        found.append(slow_findings(alignment, units, across=ref.framework != run.framework, claimed=claimed))
-        found.append(diseases)
-    if ref is None:
-        found.append(disease_findings(run, None, alignment, None, counters))
-    both = [(side, one) for side, one in (("ref", ref), ("run", run)) if one is not None]
+    about_time = _time_findings(ref, run, alignment, units, counters, not_judged)
     return Session(
         title=f"{ref.path} against {run.path}" if ref is not None else str(run.path),
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -148,22 +140,45 @@ def judge(
         bridge_rows=difference.rows,
         parity=parity,
         overflow=overflow,
-        findings=rank_findings(found),
-        steps=concatenate(
-            SESSION_STEPS, [SESSION_STEPS.build(one.steps.assign(side=side)[SESSION_STEPS.names]) for side, one in both]
-        ),
-        breakdown=concatenate(SESSION_BREAKDOWN, [_breakdown(side, one) for side, one in both]),
-        memory=session_memory(both),
-        memory_curve=session_memory_curve(both),
-        communication=session_communication(both),
-        sources=source_table(sides(ref=ref, run=run)),
-        issues=issue_table(
-            [*(issue for _, one in both for issue in (*one.issues, *_class_issues(one))), *counter_issues]
-        ),
+        findings=rank_findings([overflow_findings(overflow), parity_findings(parity), *about_time]),
+        **_recorded(ref, run, counter_issues),
         sides=side_words(alignment, ref) if not alignment.empty else ("ref", "run"),
         not_judged=tuple(not_judged.sentences),
         unanswered=frozenset(not_judged.questions),
     )
+
+
+def _time_findings(
+    ref: Run | None,
+    run: Run,
+    alignment: pd.DataFrame,
+    units: pd.DataFrame | None,
+    counters: pd.DataFrame,
+    not_judged: _NotJudged,
+) -> list[pd.DataFrame]:
+    if ref is None:
+        return [disease_findings(run, None, alignment, None, counters)]
+    if units is None or not _is_one_network(alignment, not_judged):
+        return []
+    diseases = disease_findings(run, ref, alignment, units, counters)
+    claimed = claimed_units(diseases, alignment, ref, run)
+    return [slow_findings(alignment, units, across=ref.framework != run.framework, claimed=claimed), diseases]
+
+
+def _recorded(ref: Run | None, run: Run, counter_issues: Sequence[ImportIssue]) -> dict[str, pd.DataFrame]:
+    """Give the frames of a session that tell what was recorded, whatever is made of it."""
+    both = [(side, one) for side, one in (("ref", ref), ("run", run)) if one is not None]
+    steps = [SESSION_STEPS.build(one.steps.assign(side=side)[SESSION_STEPS.names]) for side, one in both]
+    issues = [*(issue for _, one in both for issue in (*one.issues, *_class_issues(one))), *counter_issues]
+    return {
+        "steps": concatenate(SESSION_STEPS, steps),
+        "breakdown": concatenate(SESSION_BREAKDOWN, [_breakdown(side, one) for side, one in both]),
+        "memory": session_memory(both),
+        "memory_curve": session_memory_curve(both),
+        "communication": session_communication(both),
+        "sources": source_table(sides(ref=ref, run=run)),
+        "issues": issue_table(issues),
+    }
 
 
 def _unaligned(ref: Run | None, run: Run) -> pd.DataFrame:
