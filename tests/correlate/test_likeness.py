@@ -49,10 +49,11 @@ def test_triage_of_two_networks_flags_nothing_and_says_why(shared: Path) -> None
     assert "not of one network" in " ".join(session.not_judged)
 
 
-def test_runs_without_a_single_common_operator_are_aligned_to_nothing(shared: Path) -> None:
+def test_what_two_networks_on_two_devices_have_alike_makes_no_finding(shared: Path) -> None:
     torch = shared / "samples" / "torch"
     bert = torch / "tracelens" / "traces" / "h100" / "gaunernst_bert-small-uncased__1016001.json.gz"
     ascend = next((shared / "samples" / "mindspore_profiler").rglob("text/level1/rank0_ascend_pt"))
     session = triage(Inputs(ref=bert, run=ascend))
-    assert (session.alignment["group"] < 0).all()
+    assert (session.alignment["group"] >= 0).mean() < 0.2
     assert session.findings.empty
+    assert "not of one network" in " ".join(session.not_judged)

@@ -100,6 +100,7 @@ class ViewScreen(RowActions):
 
     def compose(self) -> ComposeResult:
         """Lay out bar, table and text, filter, status and keys."""
+        self._take_size()
         view = self.view
         yield ViewBar(self._tabs, view.part_of or view.name, self._session_title)
         yield Breadcrumb()
@@ -121,6 +122,12 @@ class ViewScreen(RowActions):
         yield FilterInput(self._filter_example())
         yield Static(id="status", markup=False)
         yield Footer(show_command_palette=False, compact=True)
+
+    def _take_size(self) -> None:
+        """Take the classes of the terminal's size: Textual gives them by an event behind the first picture."""
+        width, height = self.app.size
+        for length, classes in ((width, self.app.HORIZONTAL_BREAKPOINTS), (height, self.app.VERTICAL_BREAKPOINTS)):
+            self.add_class(max((least, name) for least, name in classes or () if length >= least)[1])
 
     def on_mount(self) -> None:
         """Show the view as the user left it."""
