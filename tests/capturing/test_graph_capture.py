@@ -28,7 +28,9 @@ KINDS = ("nested", "shared", "numbers", "collections", "jitted")
 
 
 @pytest.fixture(autouse=True)
-def _networks(monkeypatch: pytest.MonkeyPatch) -> None:
+def _networks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    # MindSpore writes what its compiler refused to where the user stands.
+    monkeypatch.chdir(tmp_path)
     here = Path(__file__).parent
     for folder in (here / "networks", here.parent / "difference_finder" / "networks"):
         monkeypatch.syspath_prepend(str(folder))
