@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +126,13 @@ def mindspore_run(reference: Path, folder: Path, fault: str) -> None:
     ts.migrator.save_net_and_weight_params(net, path=folder, weight_params_filename="after.ckpt")
 
 
+def run_mindspore(reference: Path, folder: Path, fault: str) -> None:
+    """Run the MindSpore side as a migration does, in a process that nothing else has used."""
+    code = "import runpy, sys; from pathlib import Path; *folders, fault = sys.argv[2:]; "
+    code += "runpy.run_path(sys.argv[1])['mindspore_run'](*map(Path, folders), fault)"
+    subprocess.run([sys.executable, "-c", code, __file__, str(reference), str(folder), fault], check=True)
+
+
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("torch")
@@ -141,7 +150,7 @@ def compared(reference: Path, folder: Path) -> dict[str, pd.DataFrame]:
 
 
 def test_a_clean_pair_passes(reference: Path, tmp_path: Path) -> None:
-    mindspore_run(reference, tmp_path, "")
+    run_mindspore(reference, tmp_path, "")
     for what, parity in compared(reference, tmp_path).items():
         assert set(parity["status"]) == {"match"}, what
 
@@ -161,7 +170,7 @@ def test_a_clean_pair_passes(reference: Path, tmp_path: Path) -> None:
     ],
 )
 def test_a_fault_is_named_at_its_layer(fault: str, module: str, reference: Path, tmp_path: Path) -> None:
-    mindspore_run(reference, tmp_path, fault)
+    run_mindspore(reference, tmp_path, fault)
     layers = compared(reference, tmp_path)["layers"]
     assert layers[layers["first_divergence"]]["name_a"].tolist() == [module]
     before = layers["name_a"].tolist().index(module)
@@ -169,7 +178,7 @@ def test_a_fault_is_named_at_its_layer(fault: str, module: str, reference: Path,
 
 
 def test_a_fault_of_the_optimizer_shows_in_the_weights_alone(reference: Path, tmp_path: Path) -> None:
-    mindspore_run(reference, tmp_path, "optimizer weight decay")
+    run_mindspore(reference, tmp_path, "optimizer weight decay")
     found = compared(reference, tmp_path)
     assert set(found["layers"]["status"]) == {"match"}
     assert set(found["gradients"]["status"]) == {"match"}
