@@ -6,7 +6,7 @@ so the unfinished line is left out and told.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -15,6 +15,7 @@ from profkit.errors import ImportIssue, Severity
 LONGEST_LINE = 1 << 24  # Characters.
 OVERLONG = f"longer than {LONGEST_LINE:,} characters: left out"
 _LINE_ENDS = ("\n", "\r")
+_LINES_NAMED = 5
 
 
 def finished_lines(file: TextIO, path: Path, issues: list[ImportIssue]) -> Iterator[str]:
@@ -78,3 +79,10 @@ def note_cut(path: Path, line: int, issues: list[ImportIssue], consequence: str)
     """Note that a file ends within a line, from 1, and what became of that line."""
     text = f"the last line has no end, as of a file that was cut: {consequence}"
     issues.append(ImportIssue(Severity.DATA_LOSS, str(path), f"line {line}", text))
+
+
+def issue_at(path: Path, severity: Severity, lines: Sequence[int], text: str) -> ImportIssue:
+    """Give one issue for some lines of a file, from 1, with their count and the first of them."""
+    named = ", ".join(str(line) for line in lines[:_LINES_NAMED])
+    where = f"line {named}" if len(lines) == 1 else f"lines {named}" + (", ..." if len(lines) > _LINES_NAMED else "")
+    return ImportIssue(severity, str(path), where, f"{text} ({len(lines):,})")

@@ -26,7 +26,7 @@ from profkit.errors import ImportIssue, Severity, UnreadableInputError
 from profkit.parsers.csv_records import csv_records
 from profkit.parsers.exact_time import NANOSECONDS, ExactTimes, exact_nanoseconds
 from profkit.parsers.plain_csv import plain_columns
-from profkit.parsers.text_lines import OVERLONG, BoundedLines, note_cut
+from profkit.parsers.text_lines import OVERLONG, BoundedLines, issue_at, note_cut
 from profkit.progress import Progress
 
 if sys.version_info >= (3, 11):
@@ -35,7 +35,6 @@ else:
     import tomli as tomllib
 
 _RECORDS_AT_ONCE = 50_000
-_LINES_NAMED = 5
 _SMALL = 2**31
 _NOT_AVAILABLE = "N/A"
 _BLANKS = (b" ", b"\t", b"\r", b"\n", b"\v", b"\f", b"\x1c", b"\x1d", b"\x1e", b"\x1f")
@@ -81,7 +80,7 @@ class CsvTable:
 
     def note(self, severity: Severity, rows: NDArray[np.bool_], text: str) -> None:
         """Add one issue for the marked records, with their count and first lines."""
-        self.issues.append(_issue(self.path, severity, self.lines[rows].tolist(), text))
+        self.issues.append(issue_at(self.path, severity, self.lines[rows].tolist(), text))
 
 
 @cache
@@ -232,7 +231,7 @@ def _whole_records(path: Path, issues: list[ImportIssue], progress: Progress) ->
         "bytes that are no text were replaced by U+FFFD": replaced,
         OVERLONG: lines.overlong,
     }
-    issues += [_issue(path, Severity.DATA_LOSS, places, text) for text, places in losses.items() if places]
+    issues += [issue_at(path, Severity.DATA_LOSS, places, text) for text, places in losses.items() if places]
     if lines.end != "\n":
         consequence = "records may be missing" if lines.ended else "its last cell was taken as unknown"
         note_cut(path, reader.line_num, issues, consequence)
@@ -260,9 +259,3 @@ def _decoded_lines(lines: BoundedLines, path: Path, replaced: list[int], progres
         if "\ufffd" in line:
             replaced.append(lines.number)
         yield line
-
-
-def _issue(path: Path, severity: Severity, lines: list[int], text: str) -> ImportIssue:
-    named = ", ".join(str(line) for line in lines[:_LINES_NAMED])
-    where = f"line {named}" if len(lines) == 1 else f"lines {named}" + (", ..." if len(lines) > _LINES_NAMED else "")
-    return ImportIssue(severity, str(path), where, f"{text} ({len(lines):,})")

@@ -20,10 +20,9 @@ from profkit.errors import ImportIssue, Severity, UnreadableInputError
 from profkit.parsers.csv_records import csv_records
 from profkit.parsers.exact_time import ExactTimes, exact_nanoseconds
 from profkit.parsers.mindspore.legacy_files import legacy_facts
-from profkit.parsers.text_lines import OVERLONG, BoundedLines
+from profkit.parsers.text_lines import OVERLONG, BoundedLines, issue_at
 
 _LONGEST_HEADER = 1 << 20
-_LINES_NAMED = 5
 _UNIT = re.compile(r"^(?P<name>.*?)\s*\((?P<unit>[a-z]+)\)$")
 
 
@@ -63,7 +62,7 @@ class LegacyTable:
     def note(self, issues: list[ImportIssue], severity: Severity, rows: NDArray[np.bool_], text: str) -> None:
         """Add one issue for the marked records, with their count and first lines."""
         if rows.any():
-            issues.append(_issue(self.path, severity, self.lines[rows].tolist(), text))
+            issues.append(issue_at(self.path, severity, self.lines[rows].tolist(), text))
 
 
 def columns_of(header: Sequence[str], table: str) -> tuple[dict[str, int], dict[str, str]] | None:
@@ -132,19 +131,13 @@ def read_table(path: Path, table: str, issues: list[ImportIssue]) -> LegacyTable
             where = f"line {reader.line_num}"
             issues.append(ImportIssue(Severity.DATA_LOSS, str(path), where, f"not read from here on: {error}"))
     if source.overlong:
-        issues.append(_issue(path, Severity.DATA_LOSS, source.overlong, OVERLONG))
+        issues.append(issue_at(path, Severity.DATA_LOSS, source.overlong, OVERLONG))
     if misfits:
         text = "records with another number of cells than the header were refused"
-        issues.append(_issue(path, Severity.DATA_LOSS, misfits, text))
+        issues.append(issue_at(path, Severity.DATA_LOSS, misfits, text))
     if records and not source.ended:
         records[-1][-1] = ""
         text = "the last line has no end: the file was cut, the last cell was taken as unknown"
         issues.append(ImportIssue(Severity.DATA_LOSS, str(path), f"line {lines[-1]}", text))
     names = [_split_unit(cell.strip())[0] for cell in header]
     return LegacyTable(path, names, records, np.array(lines, dtype=np.int64), *known)
-
-
-def _issue(path: Path, severity: Severity, lines: list[int], text: str) -> ImportIssue:
-    named = ", ".join(str(line) for line in lines[:_LINES_NAMED])
-    where = f"line {named}" if len(lines) == 1 else f"lines {named}" + (", ..." if len(lines) > _LINES_NAMED else "")
-    return ImportIssue(severity, str(path), where, f"{text} ({len(lines):,})")
