@@ -118,9 +118,9 @@ class GraphTensors:
             return launch.build()
 
     def _built(self, launch: Launch, left_out: frozenset[str]) -> Any:
-        number = self._numbers.setdefault(left_out, 0) or -next(_numbers)
-        self._numbers[left_out] = number
-        with self._suspended(), self._hooks.worn(left_out), graphs_of(number):
+        if left_out not in self._numbers:
+            self._numbers[left_out] = -next(_numbers)
+        with self._suspended(), self._hooks.worn(left_out), graphs_of(self._numbers[left_out]):
             return launch.build()
 
     def _built_in_part(self, launch: Launch, seen: frozenset[str], reason: str) -> Any:

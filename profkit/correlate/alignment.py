@@ -93,7 +93,8 @@ def unaligned(run: Run, side: str, reason: str, *, first_unit: int = 0) -> pd.Da
     Returns:
         Frame of schema.ALIGNMENT: no row has a group, and operators of one name, class, module and phase share a unit.
     """
-    rows = _frame(_Side(side, run.ops, _level(run.ops)), _with_unpaired(_Side(side, run.ops, _level(run.ops)), []))
+    alone = _Side(side, run.ops, _level(run.ops))
+    rows = _frame(alone, _with_unpaired(alone, []))
     keys = [short_names(rows["name"]), *(rows[name].astype(object) for name in ("op_class", "module", "phase"))]
     unit = rows.groupby(keys, dropna=False, sort=False).ngroup() + first_unit
     return ALIGNMENT.build(rows.assign(reason=reason, unit=unit)[ALIGNMENT.names])
