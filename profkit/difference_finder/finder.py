@@ -16,13 +16,13 @@ from profkit.capturing.watched_net import NETWORK
 from profkit.compare import compare_tensors
 from profkit.difference_finder.cases import write_case
 from profkit.difference_finder.causes import Cause, forward_causes, gradient_cause, step_causes, weight_causes
-from profkit.difference_finder.differences import DIFFERS, MATCH, UNDECIDABLE, Differences, Settings
-from profkit.difference_finder.judged_changes import AdamSettings, Judged, judge_buffers, judge_steps
+from profkit.difference_finder.differences import Differences, Settings
+from profkit.difference_finder.evidence import Evidence
+from profkit.difference_finder.judged_changes import AdamSettings, judge_buffers, judge_steps
 from profkit.difference_finder.net_side import PARAMETERS, STRUCTURE, Order, Result, Side
 from profkit.difference_finder.partners import by_weight, partners_of, with_order_of_calls
 from profkit.difference_finder.state_files import BUFFERS, GRADIENTS, STEPS, SUFFIXES
 from profkit.errors import ProfkitError, first_line_of
-from profkit.frame_spec import concatenate
 from profkit.run import load
 from profkit.schema import PARITY
 from profkit.structure import compare_structure
@@ -30,7 +30,6 @@ from profkit.weights import WeightMap, compare_weights, convert, describe, make_
 
 _WEIGHTS = {"pytorch": "net.pth", "mindspore": "net.ckpt"}
 _WEIGHT_ROW_SETTLED = "not needed"
-_SHOWN = 5
 
 
 def find_differences(a: Side, b: Side, cases: Iterable[tuple[Any, Any]], settings: Settings) -> Differences:
@@ -50,7 +49,7 @@ def find_differences(a: Side, b: Side, cases: Iterable[tuple[Any, Any]], setting
         search.prepare()
         for number, (arguments, labels) in enumerate(cases):
             search.run_case(number, arguments, labels)
-        return search.judged()
+        return search.differences()
 
 
 class _Search:
@@ -58,20 +57,8 @@ class _Search:
 
     def __init__(self, a: Side, b: Side, settings: Settings, folder: Path) -> None:
         self._a, self._b, self._settings, self._folder = a, b, settings, folder
-        self._causes: list[Cause] = []
-        self._open: list[str] = []
+        self._seen = Evidence()
         self._alone: dict[str, list[str]] = {}
-        self._known: dict[str, set[str]] = {}
-        self._undetermined: dict[str, int] = {}
-        self._frames: dict[str, list[pd.DataFrame]] = {
-            "outputs": [],
-            "modules": [],
-            "isolated": [],
-            "buffers": [],
-            "updates": [],
-        }
-        self._losses: list[tuple[float, float]] = []
-        self._only: tuple[set[str], set[str]] = (set(), set())
 
     def prepare(self) -> None:
         """Bring both networks to the same weights, and find out who is whose partner."""
@@ -95,11 +82,11 @@ class _Search:
             self._b.describe(self._folder / "b")
         parity = compare_weights(*files, weight_map=self._map).parity
         needed = parity[parity["paired_by"] != _WEIGHT_ROW_SETTLED]
-        self._causes += weight_causes("weights", needed, self._partners)
+        self._seen.causes += weight_causes("weights", needed, self._partners)
         for side, names in (("A", needed["name_a"]), ("B", needed["name_b"])):
             alone = names[needed["status"] == f"missing_{'b' if side == 'A' else 'a'}"].dropna()
             self._alone[side] = [str(name) for name in alone]
-            self._open += [f"parameter {name} of {side} has no partner" for name in alone]
+            self._seen.undecided += [f"parameter {name} of {side} has no partner" for name in alone]
         return parity
 
     def _pair_modules(self, known: Mapping[str, str]) -> None:
@@ -127,7 +114,7 @@ class _Search:
         free = [load(folder / letter).tensors for letter in "ab"]
         self._partners = with_order_of_calls(self._partners, *(_called(tensors) for tensors in free))
         modules = compare_tensors(*free, names=self._names())
-        self._frames["modules"].append(modules)
+        self._seen.frames["modules"].append(modules)
         self._judge_results(number, free)
         # Both recordings together would be written back to the disk before they are removed.
         shutil.rmtree(folder / "b", ignore_errors=True)
@@ -145,7 +132,7 @@ class _Search:
             self._judge_buffers(folder, free[0])
         if not found and wanted.backward:
             self._judge_backward(modules, results)
-        if wanted.optimizer and wanted.backward and not self._causes:
+        if wanted.optimizer and wanted.backward and not self._seen.causes:
             self._judge_steps(folder, results)
 
     def _sides(self) -> tuple[tuple[str, Side], tuple[str, Side]]:
@@ -176,18 +163,18 @@ class _Search:
         )  # fmt: skip
         labels = pd.Series([f"step_{number}_out_{slot}" for slot in range(len(outputs))], dtype="string")
         outputs = outputs.assign(**{name: labels.where(outputs[name].notna()) for name in ("name_a", "name_b")})
-        self._frames["outputs"].append(outputs)
+        self._seen.frames["outputs"].append(outputs)
 
     def _judge_modules(self, folder: Path, free: Sequence[pd.DataFrame], isolated: Order) -> list[Cause]:
         """Hold each module of B, fed what its partner was fed, against that partner; give the causes."""
         tensors_a, tensors_b = free
         flowing = tensors_a[tensors_a["io"] != "gradient"].reset_index(drop=True)
         apart = compare_tensors(flowing, load(isolated.out).tensors, names=self._names())
-        self._frames["isolated"].append(apart)
-        self._note_unmatched(self._frames["modules"][-1])
+        self._seen.frames["isolated"].append(apart)
+        self._seen.add_unmatched(self._seen.frames["modules"][-1])
         found = list(forward_causes(apart, self._partners, _called(tensors_a), _called(tensors_b)))
         found = [self._with_randomness(self._with_lone_parameters(cause), folder, isolated) for cause in found]
-        self._causes += found
+        self._seen.causes += found
         return found
 
     def _with_lone_parameters(self, cause: Cause) -> Cause:
@@ -215,32 +202,33 @@ class _Search:
     def _judge_backward(self, modules: pd.DataFrame, results: Sequence[Result]) -> None:
         losses = [result["loss"] for result in results]
         if None in losses:
-            self._losses.append((math.nan, math.nan))
+            self._seen.losses.append((math.nan, math.nan))
             notes = [result["note"] for result in results]
             # Where neither trains anything, there is nothing to compare.
             if notes[0] != notes[1]:
-                self._open += [f"{side}: {note}" for side, note in zip("AB", notes, strict=True) if note]
+                self._seen.undecided += [f"{side}: {note}" for side, note in zip("AB", notes, strict=True) if note]
             return
-        self._losses.append((losses[0], losses[1]))
+        self._seen.losses.append((losses[0], losses[1]))
         limit = (self._settings.atol or 0) + (self._settings.rtol or 0) * max(map(abs, losses))
         if not _is_set(self._settings):
             limit = 1e-5 * max(map(abs, losses))
         if not abs(losses[0] - losses[1]) <= limit:
             reason = f"{losses[0]:.9g} against {losses[1]:.9g}, though the results of the networks agree"
-            self._causes.append(Cause("loss", "loss", "loss", reason))
+            self._seen.causes.append(Cause("loss", "loss", "loss", reason))
             return
         owners = {name: name.rpartition(".")[0] or NETWORK for name in self._parameter_names()}
         cause = gradient_cause(modules, self._partners, owners)
         if cause is not None:
-            self._causes.append(cause)
+            spoilt = self._b.spoilt_gradients()
+            self._seen.causes.append(replace(cause, reason=f"{spoilt}. {cause.reason}") if spoilt else cause)
         gradients = modules[modules["io"] == "gradient"]
         differ = int((gradients["status"] == "mismatch").sum())
         if cause is None and differ:
             # The forward results had drifted apart before, within what rounding may grow to.
-            self._open.append(f"{differ:,} gradients differ behind results that differ by grown rounding")
+            self._seen.undecided.append(f"{differ:,} gradients differ behind results that differ by grown rounding")
         for name in gradients["name_a"][gradients["status"] == "missing_b"]:
             if name in owners:
-                self._open.append(f"the gradient of {name} has no partner in B")
+                self._seen.undecided.append(f"the gradient of {name} has no partner in B")
 
     def _judge_buffers(self, folder: Path, tensors_a: pd.DataFrame) -> None:
         """Hold what the run did to buffers of A against what it did to those of B, fed what A was fed."""
@@ -248,10 +236,10 @@ class _Search:
         if not all(file.is_file() for file in files):
             return
         judged = judge_buffers(files[0], files[1], self._weight_files(), self._map, _elements_a_channel(tensors_a))
-        self._frames["buffers"].append(judged.parity)
+        self._seen.frames["buffers"].append(judged.parity)
         wrong = judged.parity[judged.parity["name_a"].isin(judged.wrong)]
-        self._causes += weight_causes("buffers", wrong, self._partners)
-        self._note_known(judged)
+        self._seen.causes += weight_causes("buffers", wrong, self._partners)
+        self._seen.add_explained(judged)
 
     def _judge_steps(self, folder: Path, results: Sequence[Result]) -> None:
         """Hold what two steps of the optimizer did to the parameters of A against what they did to those of B."""
@@ -262,22 +250,18 @@ class _Search:
             made = self._state_files(folder, name, "a", "b")
             if not all(file.is_file() for file in (*made, *gradients)):
                 if number == 1:
-                    self._open.append("the optimizer made no step on one side or both")
+                    self._seen.undecided.append("the optimizer made no step on one side or both")
                 return
             a, b = zip(made, gradients, strict=True)
             judged = judge_steps(a, b, self._weight_files(), self._map, number, adam)
-            self._frames["updates"].append(judged.parity)
-            self._causes += step_causes(judged, self._partners, later=number > 1)
-            self._note_known(judged)
-            self._open += [f"a step was made of {one} on one side alone" for one in judged.alone if number == 1]
-            if self._causes:
+            self._seen.frames["updates"].append(judged.parity)
+            self._seen.causes += step_causes(judged, self._partners, later=number > 1)
+            self._seen.add_explained(judged)
+            self._seen.undecided += [
+                f"a step was made of {one} on one side alone" for one in judged.alone if number == 1
+            ]
+            if self._seen.causes:
                 return
-
-    def _note_known(self, judged: Judged) -> None:
-        for what, names in judged.known.items():
-            self._known.setdefault(what, set()).update(names)
-        for name, count in judged.undetermined.items():
-            self._undetermined[name] = max(count, self._undetermined.get(name, 0))
 
     def _weight_files(self) -> list[Path]:
         return [self._folder / letter / _WEIGHTS[side.framework] for letter, side in self._sides()]
@@ -286,11 +270,6 @@ class _Search:
         sides = ((a, self._a), (b, self._b))
         return [folder / f"changes_{letter}" / f"{name}{SUFFIXES[side.framework]}" for letter, side in sides]
 
-    def _note_unmatched(self, modules: pd.DataFrame) -> None:
-        results = modules[modules["io"] == "output"]
-        for names, status, seen in (("name_a", "missing_b", 0), ("name_b", "missing_a", 1)):
-            self._only[seen].update(results[names][results["status"] == status].astype(str))
-
     def _parameter_names(self) -> Mapping[str, str]:
         return {
             row.sources[0]: row.target
@@ -298,79 +277,13 @@ class _Search:
             if len(row.sources) == 1 and row.target
         }
 
-    def judged(self) -> Differences:
+    def differences(self) -> Differences:
         """Give what was found.
 
         Raises:
             ProfkitError: Nothing was run.
         """
-        frames = {name: concatenate(PARITY, found) if found else PARITY.empty() for name, found in self._frames.items()}
-        frames = {name: _without_files(frame) for name, frame in frames.items()}
-        if not self._frames["outputs"]:
-            raise ProfkitError("there was no input to run the networks on", "give at least one")
-        outputs = frames["outputs"]
-        unseen = self._unseen()
-        wrong = outputs[outputs["status"] != MATCH]
-        if self._causes:
-            verdict, reason = DIFFERS, f"{self._causes[0]}"
-            if len(self._causes) > 1:
-                reason += f" {len(self._causes) - 1:,} more differ by themselves."
-        elif outputs.empty:
-            verdict, reason = UNDECIDABLE, "The networks gave no tensor."
-        elif (wrong["status"] == "mismatch").any():
-            reason = (
-                "The results differ, though every module agrees on the same input: the difference grows from rounding."
-            )
-            verdict = DIFFERS
-        elif len(wrong):
-            verdict, reason = UNDECIDABLE, f"{len(wrong):,} results of the networks could not be compared."
-        elif self._open:
-            verdict, reason = UNDECIDABLE, "; ".join(self._open[:_SHOWN])
-        else:
-            verdict, reason = MATCH, self._what_matched(frames)
-            if unseen:
-                reason += f" {_what_was_unseen(unseen)}"
-        only_a, only_b = (tuple(sorted(only)) for only in self._only)
-        return Differences(
-            verdict, reason, tuple(self._causes), frames["outputs"], frames["modules"], frames["isolated"],
-            _without_files(self._weights), frames["updates"], tuple(self._losses), only_a, only_b, unseen,
-            frames["buffers"], {what: tuple(sorted(names)) for what, names in self._known.items()}, self._undetermined,
-        )  # fmt: skip
-
-    def _unseen(self) -> tuple[str, ...]:
-        named = {cause.module_a for cause in self._causes}
-        rows = self._structures[self._structures["status"] == "different"]
-        columns = (rows[name].tolist() for name in ("module_a", "differences"))
-        return tuple(f"{module}: {what}" for module, what in zip(*columns, strict=True) if module not in named)
-
-    def _what_matched(self, frames: Mapping[str, pd.DataFrame]) -> str:
-        isolated = frames["isolated"]
-        count = int((isolated["status"] == MATCH).sum())
-        parts = [f"{len(frames['outputs']):,} results and {count:,} inputs and results of modules match"]
-        if any(math.isfinite(loss) for loss, _ in self._losses):
-            gradients = frames["modules"][frames["modules"]["io"] == "gradient"]
-            parts.append(f"so do the loss and {int((gradients['status'] == MATCH).sum()):,} gradients")
-        if len(frames["updates"]):
-            parts.append("and the steps of the optimizer")
-        alone = len(self._only[0]) + len(self._only[1])
-        notes = [f"; {alone:,} modules are on one side only"] if alone else []
-        notes += [f"; {what} is another in {_shown(names)}: a known difference" for what, names in self._known.items()]
-        if self._undetermined:
-            count = sum(self._undetermined.values())
-            notes.append(f"; {count:,} elements of {_shown(self._undetermined)} have gradients below their rounding, ")
-            notes.append("so that their step tells nothing")
-        return ", ".join(parts) + "".join(notes) + "."
-
-
-def _shown(names: Iterable[str]) -> str:
-    ordered = sorted(names)
-    more = f" and {len(ordered) - _SHOWN:,} more" if len(ordered) > _SHOWN else ""
-    return f"{', '.join(ordered[:_SHOWN])}{more}"
-
-
-def _what_was_unseen(unseen: Sequence[str]) -> str:
-    more = f"; {len(unseen) - _SHOWN:,} more" if len(unseen) > _SHOWN else ""
-    return f"Of other kind or settings, though these inputs do not show it: {'; '.join(unseen[:_SHOWN])}{more}."
+        return self._seen.differences(self._weights, self._structures)
 
 
 def _results(tensors: pd.DataFrame, module: str = NETWORK) -> pd.DataFrame:
@@ -391,12 +304,6 @@ def _elements_a_channel(tensors: pd.DataFrame) -> dict[str, int]:
 def _called(tensors: pd.DataFrame) -> list[str]:
     """Give the modules that were called, in the order of their first results."""
     return list(dict.fromkeys(tensors["op"][tensors["io"] == "output"].astype(str)))
-
-
-def _without_files(parity: pd.DataFrame) -> pd.DataFrame:
-    """Name no files in a frame: they are gone when the search ends."""
-    none = pd.Series(pd.NA, index=parity.index, dtype="string")
-    return parity.assign(path_a=none, path_b=none)
 
 
 def _is_set(settings: Settings) -> bool:

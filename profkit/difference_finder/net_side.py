@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from profkit.capturing import capture
 from profkit.capturing.watched_net import WatchedNet, in_graph_mode, tensors_in
 from profkit.difference_finder.cases import read_case
+from profkit.difference_finder.softmax_gradient import spoilt_softmax_gradients
 from profkit.difference_finder.state_files import (
     BUFFERS,
     GRADIENTS,
@@ -94,6 +95,9 @@ class Side(Protocol):
     def run(self, order: Order) -> Result:
         """Run the network; gives seconds, loss (None if none), and why there was no step of the optimizer."""
 
+    def spoilt_gradients(self) -> str:
+        """Say what of the framework computes wrong gradients in the process of the network; "" for nothing known."""
+
     def close(self) -> None:
         """End what was started for it."""
 
@@ -135,6 +139,10 @@ class NetSide:
         else:
             mindspore = import_mindspore("loading weights")
             mindspore.load_param_into_net(self._net, mindspore.load_checkpoint(str(path)))
+
+    def spoilt_gradients(self) -> str:
+        """Say which gradients MindSpore computes wrong in this process."""
+        return "" if self._is_torch else spoilt_softmax_gradients()
 
     def close(self) -> None:
         """Nothing was started."""

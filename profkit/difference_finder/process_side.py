@@ -56,6 +56,10 @@ class ProcessSide:
         """Run the network."""
         return self._ask("run", **asdict(order))
 
+    def spoilt_gradients(self) -> str:
+        """Say what of the framework computes wrong gradients in that process."""
+        return str(self._ask("spoilt_gradients")["why"])
+
     def close(self) -> None:
         """End the process."""
         if self._process.stdin is not None:
