@@ -63,5 +63,5 @@ def _issues(path: Path, file: MindSporeFile) -> list[ImportIssue]:
 
 
 def _facts(file: MindSporeFile) -> dict[str, str]:
-    facts = {"checksum": "present, not verified"} if file.checksum else {}
+    facts = {"checksum": "present; weights compare and convert verify it"} if file.checksum else {}
     return {**facts, "texts": str(file.texts)} if file.texts else facts

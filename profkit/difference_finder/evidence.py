@@ -123,8 +123,10 @@ class Evidence:
         notes += [f"; {what} is another in {_shown(names)}: a known difference" for what, names in self.known.items()]
         if self.undetermined:
             count = sum(self.undetermined.values())
-            notes.append(f"; {count:,} elements of {_shown(self.undetermined)} have gradients below their rounding, ")
-            notes.append("so that their step tells nothing")
+            notes.append(
+                f"; {count:,} elements of {_shown(self.undetermined)} have gradients or steps below rounding, "
+            )
+            notes.append("so that they tell nothing of the optimizer")
         return ", ".join(parts) + "".join(notes) + "."
 
 

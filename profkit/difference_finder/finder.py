@@ -14,13 +14,15 @@ import pandas as pd
 
 from profkit.capturing.watched_net import NETWORK
 from profkit.compare import compare_tensors
+from profkit.compare.precision import coarser
 from profkit.difference_finder.cases import write_case
 from profkit.difference_finder.causes import Cause, forward_causes, gradient_cause, step_causes, weight_causes
 from profkit.difference_finder.differences import Differences, Settings
 from profkit.difference_finder.evidence import Evidence
-from profkit.difference_finder.judged_changes import AdamSettings, judge_buffers, judge_steps
+from profkit.difference_finder.judged_changes import judge_buffers, judge_steps
 from profkit.difference_finder.net_side import PARAMETERS, STRUCTURE, Order, Result, Side
 from profkit.difference_finder.partners import by_weight, partners_of, with_order_of_calls
+from profkit.difference_finder.rules_of_change import AdamSettings
 from profkit.difference_finder.state_files import BUFFERS, GRADIENTS, STEPS, SUFFIXES
 from profkit.errors import ProfkitError, first_line_of
 from profkit.run import load
@@ -30,6 +32,7 @@ from profkit.weights import WeightMap, compare_weights, convert, describe, make_
 
 _WEIGHTS = {"pytorch": "net.pth", "mindspore": "net.ckpt"}
 _WEIGHT_ROW_SETTLED = "not needed"
+_ROUNDINGS_OF_LOSS = 8.0
 
 
 def find_differences(a: Side, b: Side, cases: Iterable[tuple[Any, Any]], settings: Settings) -> Differences:
@@ -212,6 +215,7 @@ class _Search:
         limit = (self._settings.atol or 0) + (self._settings.rtol or 0) * max(map(abs, losses))
         if not _is_set(self._settings):
             limit = 1e-5 * max(map(abs, losses))
+        limit = max(limit, _rounding_of_loss(self._seen.frames["outputs"][-1], losses))
         if not abs(losses[0] - losses[1]) <= limit:
             reason = f"{losses[0]:.9g} against {losses[1]:.9g}, though the results of the networks agree"
             self._seen.causes.append(Cause("loss", "loss", "loss", reason))
@@ -288,6 +292,14 @@ class _Search:
 
 def _results(tensors: pd.DataFrame, module: str = NETWORK) -> pd.DataFrame:
     return tensors[(tensors["op"] == module) & (tensors["io"] == "output")].reset_index(drop=True)
+
+
+def _rounding_of_loss(outputs: pd.DataFrame, losses: Sequence[float]) -> float:
+    """Give by how much losses may differ for what results of their dtype leave by rounding: much for 16 bits."""
+    pairs = zip(outputs["dtype_a"].astype(str), outputs["dtype_b"].astype(str), strict=True)
+    roundoffs = [precision.roundoff for pair in pairs if (precision := coarser(*pair)) is not None]
+    largest = max([*map(abs, losses), *outputs["peak_a"][outputs["peak_a"].notna()]], default=0.0)
+    return _ROUNDINGS_OF_LOSS * max(roundoffs, default=0.0) * largest
 
 
 def _elements_a_channel(tensors: pd.DataFrame) -> dict[str, int]:

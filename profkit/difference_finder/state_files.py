@@ -19,20 +19,13 @@ LATER_GRADIENTS = 3.0
 
 
 def changes(before: Mapping[str, NDArray[Any]], after: Mapping[str, NDArray[Any]]) -> Arrays:
-    """Give what became of arrays, in units of the last place of the largest element before; whole numbers as they are.
+    """Give what was added to each element.
 
     Args:
         before: Arrays by name.
         after: The same, later.
     """
-    found = {}
-    for name, array in after.items():
-        old = before[name]
-        unit: Any = 1
-        if old.dtype.kind == "f":
-            unit = np.spacing(np.abs(old).max(initial=0) or old.dtype.type(1))
-        found[name] = ((array.astype(np.float64) - old) / unit).astype(np.float32)
-    return found
+    return {name: (array.astype(np.float64) - before[name]).astype(np.float32) for name, array in after.items()}
 
 
 def save_arrays(arrays: Mapping[str, NDArray[Any]], folder: Path, name: str, framework: str) -> None:
