@@ -25,7 +25,7 @@ WEIGHT_MAP_FORMAT = "profkit weight map"
 """What a map that profkit wrote says it is, under "format"."""
 
 _LARGEST_BYTES = 64 << 20
-_HINT = 'give a JSON or TOML table of names, such as {"norm.weight": "norm.gamma"}'
+_HINT = 'give a JSON or TOML table of names, such as {"norm.weight": "norm.gamma"}; weights map --save writes one'
 
 
 def read_weight_map(path: Path) -> dict[str, str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
-from contextlib import AbstractContextManager
+import os
+import tempfile
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from itertools import count
 from typing import Any
 
@@ -17,6 +19,8 @@ from profkit.errors import first_line_of
 from profkit.frameworks import import_mindspore, wait_for_mindspore
 
 _MOST_TRIES = 24
+_REPORTS = "MS_OM_PATH"
+"""Where analyze_fail.ir goes: https://www.mindspore.cn/docs/en/master/api_python/env_var_list.html"""
 # Of all captures of the process: graphs of one are none of another's.
 _numbers = count(1)
 
@@ -120,7 +124,8 @@ class GraphTensors:
     def _built(self, launch: Launch, left_out: frozenset[str]) -> Any:
         if left_out not in self._numbers:
             self._numbers[left_out] = -next(_numbers)
-        with self._suspended(), self._hooks.worn(left_out), graphs_of(self._numbers[left_out]):
+        number = self._numbers[left_out]
+        with _reports_of_compiler_dropped(), self._suspended(), self._hooks.worn(left_out), graphs_of(number):
             return launch.build()
 
     def _built_in_part(self, launch: Launch, seen: frozenset[str], reason: str) -> Any:
@@ -153,3 +158,17 @@ class GraphTensors:
             else:
                 refused |= dict.fromkeys(group, why)
         return refused
+
+
+@contextmanager
+def _reports_of_compiler_dropped() -> Iterator[None]:
+    """Keep what MindSpore's compiler refuses, and reports in rank_0/om/, out of the working directory."""
+    before = os.environ.get(_REPORTS)
+    with tempfile.TemporaryDirectory(prefix="profkit-") as folder:
+        os.environ[_REPORTS] = folder
+        try:
+            yield
+        finally:
+            del os.environ[_REPORTS]
+            if before is not None:
+                os.environ[_REPORTS] = before

@@ -124,9 +124,9 @@ class Evidence:
         if self.undetermined:
             count = sum(self.undetermined.values())
             notes.append(
-                f"; {count:,} elements of {_shown(self.undetermined)} have gradients or steps below rounding, "
+                f"; gradients or steps of {count:,} elements of {_shown(self.undetermined)} are below rounding "
             )
-            notes.append("so that they tell nothing of the optimizer")
+            notes.append("and tell nothing of the optimizer")
         return ", ".join(parts) + "".join(notes) + "."
 
 

@@ -29,7 +29,7 @@ KINDS = ("nested", "shared", "numbers", "collections", "jitted")
 
 @pytest.fixture(autouse=True)
 def _networks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    # MindSpore writes what its compiler refused to where the user stands.
+    # MindSpore writes what its compiler refuses to where the user stands.
     monkeypatch.chdir(tmp_path)
     here = Path(__file__).parent
     for folder in (here / "networks", here.parent / "difference_finder" / "networks"):
@@ -142,6 +142,8 @@ def test_a_module_that_the_compiler_refuses_is_left_out_and_named(tmp_path: Path
         found, _ = captured("refused", "GRAPH_MODE", tmp_path)
     assert all(np.array_equal(a, b) for a, b in zip(expected, found, strict=True))
     assert {"first", "(network)"} <= set(load(tmp_path).tensors["op"])
+    # MindSpore's reports of what it refused (rank_0/om/analyze_fail.ir) are not the user's.
+    assert not (Path.cwd() / "rank_0").exists()
 
 
 def test_errors_of_the_user_stay_the_users(tmp_path: Path) -> None:
@@ -152,6 +154,7 @@ def test_errors_of_the_user_stay_the_users(tmp_path: Path) -> None:
     with in_graphs("GRAPH_MODE"), refused, profkit.capture(net, tmp_path, profile_steps=0):
         net(ms.Tensor(np.ones((3, 5), np.float32)))
     assert json.loads((tmp_path / "capture.json").read_text())["state"] == "broken off by ValueError"
+    assert (Path.cwd() / "rank_0" / "om" / "analyze_fail.ir").is_file()
 
 
 def test_a_mindspore_without_the_means_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
