@@ -20,6 +20,7 @@ from profkit.correlate import (
     TWO_NETWORKS,
     align,
     judged_units,
+    noise_notes,
     operator_rows,
     shares_of_like_work,
     slow_findings,
@@ -162,6 +163,7 @@ def _time_findings(
         return []
     diseases = disease_findings(run, ref, alignment, units, counters)
     claimed = claimed_units(diseases, alignment, ref, run)
+    not_judged.sentences += noise_notes(units)
     return [slow_findings(alignment, units, across=ref.framework != run.framework, claimed=claimed), diseases]
 
 

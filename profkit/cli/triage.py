@@ -51,7 +51,7 @@ def command(
 
     REF is the reference (usually the PyTorch run), RUN the run to be judged; each a trace, a profiler directory, a
     dump, or a directory that holds such things. One path alone is looked at by itself, without a reference; a saved
-    session alone is reported again.
+    session alone is reported again. -o with a directory saves the session and prints the report; with -q it only saves.
 
     \b
     profkit triage torch_run/ mindspore_run/
@@ -103,6 +103,8 @@ def give_session(
     if out is not None and not out.suffix:
         session.save(out, force=force)
         invocation.say(f"session saved: open it with `profkit tui {out}`")
+        if invocation.quiet:
+            return
         invocation = replace(invocation, out=None)
     form = invocation.form if invocation.out is None else format_of(invocation.out)
     report = {"text": text_report, "markdown": markdown_report, "html": html_report}.get(form)

@@ -5,7 +5,7 @@ from profkit.correlate.explanation import explain
 from profkit.correlate.likeness import ONE_NETWORK, TWO_NETWORKS, shares_of_like_work
 from profkit.correlate.operator_rows import operator_rows
 from profkit.correlate.slow import judged_units
-from profkit.correlate.slow_findings import slow_findings
+from profkit.correlate.slow_findings import noise_notes, slow_findings
 
 __all__ = [
     "ONE_NETWORK",
@@ -13,6 +13,7 @@ __all__ = [
     "align",
     "explain",
     "judged_units",
+    "noise_notes",
     "operator_rows",
     "shares_of_like_work",
     "slow_findings",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from profkit.correlate.timing import side_words, timed_rows, unit_costs
+from profkit.correlate.timing import by_chance, side_words, timed_rows, unit_costs
 from profkit.correlate.unit_facts import unit_facts
 from profkit.run import Run
 from profkit.thresholds import thresholds
@@ -33,35 +33,35 @@ def judged_units(alignment: pd.DataFrame, ref: Run, run: Run) -> pd.DataFrame:
         Index unit; the columns of `timing.unit_costs`, and: module, phase, op_class, ref_operator, run_operator,
         ref_operators, run_operators, ref_kernels, run_kernels, ref_shapes, run_shapes, confidence, reason; usual_ratio:
         how much its like are slowed down; expected_ns: wall time if it were slowed down as they are; excess_ns: wall
-        time beyond that (all float64); stands_out: whether the evidence is there, slow: whether the effect is there too
-        (bool).
+        time beyond that (all float64); stands_out: whether the evidence is there, slow: whether the effect is too,
+        in_noise: whether it would be slow if the run's own stalls did not explain it (all bool).
     """
-    costs = unit_costs(alignment, ref, run)
     words = side_words(alignment, ref)
-    facts = [unit_facts(timed_rows(alignment, word, one)) for word, one in zip(words, (ref, run), strict=True)]
+    rows = [timed_rows(alignment, word, one) for word, one in zip(words, (ref, run), strict=True)]
+    facts = [unit_facts(its) for its in rows]
     torch_or_ref = facts[1] if words[1] == "pt" else facts[0]
-    units = costs.join(torch_or_ref[["module", "phase", "op_class", "confidence", "reason"]])
+    units = unit_costs(*rows).join(torch_or_ref[["module", "phase", "op_class", "confidence", "reason"]])
     for name, its in zip(("ref", "run"), facts, strict=True):
         units = units.join(its[["operator", "operators", "kernels", "shapes"]].add_prefix(f"{name}_"))
-    return _judged(units, across=words != ("ref", "run"))
-
-
-def _judged(units: pd.DataFrame, *, across: bool) -> pd.DataFrame:
-    ratio = _log_ratio(units)
-    usual = _usual_ratio(units, ratio)
-    if not across:
+    usual = _usual_ratio(units, _log_ratio(units))
+    if words == ("ref", "run"):
         usual = usual.clip(lower=0.0)
+    lost = (units["run_low_ns"] - units["ref_wall_ns"] * np.exp(usual)).clip(lower=0.0)
+    return _judged(units, usual, by_chance(rows[1], lost))
+
+
+def _judged(units: pd.DataFrame, usual: pd.Series[float], chance: pd.Series[float]) -> pd.DataFrame:
+    ratio = _log_ratio(units)
     beyond = ratio - usual
     spread = _spread_of_its_like(units, beyond)
-    # A busy machine stretches an operator in some steps: what counts is slower in most of them than before in most.
-    apart = units["run_low_ns"].clip(lower=1.0) / units["ref_high_ns"].clip(lower=1.0)
-    steadily = np.log(apart.to_numpy(dtype="float64")) - usual > np.log(_THRESHOLDS["least_ratio"])
+    steadily = _steady_log_ratio(units) - usual > np.log(_THRESHOLDS["least_ratio"])
     expected = units["ref_wall_ns"] * np.exp(usual)
     excess = units["run_wall_ns"] - expected
     usually = units["steps"] * 2 > units["steps"].max()
-    stands_out = (
+    evident = (
         usually & steadily & (beyond > np.maximum(np.log(_THRESHOLDS["least_ratio"]), _THRESHOLDS["spreads"] * spread))
     )
+    stands_out = evident & (chance < _THRESHOLDS["by_chance"])
     share = excess / max(units["run_wall_ns"].sum(), 1.0)
     clear = (share >= _THRESHOLDS["large_share"]) | (
         (share >= _THRESHOLDS["small_share"]) & (beyond > np.log(_THRESHOLDS["clear_ratio"]))
@@ -72,12 +72,18 @@ def _judged(units: pd.DataFrame, *, across: bool) -> pd.DataFrame:
         excess_ns=excess,
         stands_out=stands_out,
         slow=stands_out & clear,
+        in_noise=evident & clear & ~stands_out,
     )
 
 
-def _log_ratio(units: pd.DataFrame) -> pd.Series[float]:
-    ratio = units["run_wall_ns"].clip(lower=1.0) / units["ref_wall_ns"].clip(lower=1.0)
+def _log_ratio(units: pd.DataFrame, of: str = "run_wall_ns") -> pd.Series[float]:
+    ratio = units[of].clip(lower=1.0) / units["ref_wall_ns"].clip(lower=1.0)
     return pd.Series(np.log(ratio.to_numpy(dtype="float64")), index=units.index)
+
+
+def _steady_log_ratio(units: pd.DataFrame) -> pd.Series[float]:
+    """Give the ratio that holds in most steps: a busy machine stretches an operator in some of them."""
+    return _log_ratio(units, "run_low_ns")
 
 
 def _usual_ratio(units: pd.DataFrame, ratio: pd.Series[float]) -> pd.Series[float]:
@@ -127,7 +133,7 @@ def slow_classes(units: pd.DataFrame, *, across: bool) -> pd.DataFrame:
         # At most what it takes: slowed down as its like, a unit that the reference happened to stretch would take more.
         taken = members[["expected_ns", "run_wall_ns"]].min(axis=1)
         excess = float((taken - members["ref_wall_ns"] * np.exp(usual)).sum())
-        own = float(ratio[members.index].median())
+        own = float(_steady_log_ratio(members).median())
         if len(members) >= _UNITS_OF_A_CLASS and own - usual > np.log(_THRESHOLDS["class_ratio"]) and excess > least:
             found[str(word)] = {
                 "ref_wall_ns": float(members["ref_wall_ns"].sum()),

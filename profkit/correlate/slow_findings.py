@@ -44,6 +44,19 @@ def slow_findings(
     return FINDINGS.from_rows(rows)
 
 
+def noise_notes(units: pd.DataFrame) -> list[str]:
+    """Say what looks slow and is not judged, because the stalls of the machine explain it; nothing if nothing is."""
+    noisy = units[units["in_noise"]]
+    if noisy.empty:
+        return []
+    worst = noisy.loc[noisy["excess_ns"].idxmax()]
+    return [
+        f"{len(noisy)} operators that took longer (most {worst['ref_operator']}, by {worst['excess_ns'] / 1e6:.3f} ms "
+        "a step) were not judged as slow: others were held up as long in single steps of the run, as on a machine that "
+        "is busy with other work; record more steps, or on a quiet machine"
+    ]
+
+
 def _slow_modules(units: pd.DataFrame, step: float) -> list[dict[str, Any]]:
     standing_out = units[units["stands_out"]]
     place = standing_out["module"].where(standing_out["module"].notna(), standing_out.index.to_series().map(str))

@@ -14,6 +14,9 @@ import pandas as pd
 
 from profkit.run import Run
 
+# One step has nothing to be compared with.
+_STEPS_THAT_TELL = 2
+
 SIDE_WORDS = {"pt": "pytorch", "ms": "mindspore"}
 
 
@@ -73,35 +76,65 @@ def step_table(rows: pd.DataFrame, value: str) -> pd.DataFrame:
     return matched.pivot_table(index="unit", columns=["rank", "step"], values=value, aggfunc="sum", observed=True)
 
 
-def _quartile(walls: pd.DataFrame, part: float) -> pd.Series[float]:
-    # pandas takes no quantile of a table without columns, which is what nothing aligned gives.
-    return walls.quantile(part, axis=1) if len(walls.columns) else walls.median(axis=1)
+def _low(walls: pd.DataFrame) -> pd.Series[float]:
+    # One that was measured: between two, a machine that stalled twice in three steps would hide the third. pandas takes
+    # no quantile of a table without columns, which is what nothing aligned gives.
+    return walls.quantile(0.25, axis=1, interpolation="lower") if len(walls.columns) else walls.median(axis=1)
 
 
-def unit_costs(alignment: pd.DataFrame, ref: Run, run: Run) -> pd.DataFrame:
+def unit_costs(ref_rows: pd.DataFrame, run_rows: pd.DataFrame) -> pd.DataFrame:
     """Give what every matched unit cost on either side.
+
+    Args:
+        ref_rows: Frame of `timed_rows` of the reference.
+        run_rows: The same of the run.
 
     Returns:
         Index unit. ref_ns, run_ns: median kernel time over steps; ref_wall_ns, run_wall_ns: median wall time;
-        ref_low_ns, run_low_ns, ref_high_ns, run_high_ns: first and third quartile of the wall times; steps: number of
-        steps; all float64 but steps (int64). A unit that ran on one side only is left out.
+        ref_low_ns, run_low_ns: what at least three quarters of the steps took (wall time); steps: number of steps; all
+        float64 but steps (int64). A unit that ran on one side only is left out.
     """
-    words = side_words(alignment, ref)
     parts = []
-    for name, word, one in zip(("ref", "run"), words, (ref, run), strict=True):
-        rows = timed_rows(alignment, word, one)
+    for name, rows in (("ref", ref_rows), ("run", run_rows)):
         walls = step_table(rows, "wall_ns")
-        middle = walls.median(axis=1)
         parts.append(
             pd.DataFrame(
                 {
                     f"{name}_ns": step_table(rows, "dur_ns").median(axis=1),
-                    f"{name}_wall_ns": middle,
-                    f"{name}_low_ns": _quartile(walls, 0.25),
-                    f"{name}_high_ns": _quartile(walls, 0.75),
+                    f"{name}_wall_ns": walls.median(axis=1),
+                    f"{name}_low_ns": _low(walls),
                     f"{name}_steps": walls.notna().sum(axis=1),
                 }
             )
         )
     both = parts[0].join(parts[1], how="inner")
     return both.assign(steps=both.pop("run_steps").clip(upper=both.pop("ref_steps")))
+
+
+def by_chance(rows: pd.DataFrame, longer_ns: pd.Series[float]) -> pd.Series[float]:
+    """Give how many units a machine that stalls now and then would stretch by so much in most of their steps.
+
+    Other programs take the processor from an operator for some milliseconds. How often a stall is how long is told by
+    the units themselves: their steps against their shortest. A unit that is slow for a reason is so in every step.
+
+    Args:
+        rows: Frame of `timed_rows`.
+        longer_ns: By unit, the time in question.
+
+    Returns:
+        By unit, the expected number of units, float64; 0 where there is one step only, which tells nothing.
+    """
+    walls = step_table(rows, "wall_ns").reindex(longer_ns.index)
+    stalls = walls.sub(walls.min(axis=1), axis=0).to_numpy(dtype=np.float64)
+    count = stalls.shape[1]
+    if count < _STEPS_THAT_TELL:
+        return pd.Series(0.0, index=longer_ns.index)
+    shares = np.empty_like(stalls)
+    for step in range(count):
+        known = np.sort(stalls[~np.isnan(stalls[:, step]), step])
+        # A stall of half the time in question makes it look real, beside what the median adds.
+        longer = len(known) - np.searchsorted(known, np.maximum(longer_ns.to_numpy() / 2, 1.0))
+        shares[:, step] = longer / max(len(known), 1)
+    shares.sort(axis=1)
+    most = count - (count - 1) // 4
+    return pd.Series(len(walls) * shares[:, count - most :].prod(axis=1), index=longer_ns.index)

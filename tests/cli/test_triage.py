@@ -169,3 +169,10 @@ def test_a_group_is_explained_from_the_runs_and_from_a_session(profkit: Command,
     refused = profkit("align", *runs, "--explain", "-1")
     assert refused.returncode == 2
     assert "unmatched" in refused.stderr
+
+
+def test_a_session_that_is_saved_quietly_prints_nothing(profkit: Command, samples: Path, tmp_path: Path) -> None:
+    run = samples / "vit" / "pytorch" / "profile"
+    done = profkit("triage", run, run, "-o", tmp_path / "session", "--quiet")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert Session.load(tmp_path / "session").findings.empty

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -10,10 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from profkit.correlate import align, judged_units, operator_rows, slow_findings
+from profkit.correlate import align, judged_units, noise_notes, operator_rows, slow_findings
 from profkit.correlate.identity import identify
 from profkit.correlate.slow import slow_classes
-from profkit.correlate.timing import side_words, step_table, timed_rows, unit_costs
+from profkit.correlate.timing import by_chance, side_words, step_table, timed_rows, unit_costs
 from profkit.run import Run, load
 from profkit.schema import FINDINGS, OPERATORS
 
@@ -134,8 +135,9 @@ def test_costs_are_medians_over_steps(samples: Path) -> None:
         _loaded(samples / "vit" / "mindspore_clean" / "pynative"),
     )
     alignment = align(ref, run)
-    costs = unit_costs(alignment, ref, run)
-    kernel_times = step_table(timed_rows(alignment, "ms", run), "dur_ns")
+    rows = timed_rows(alignment, "ms", run)
+    costs = unit_costs(timed_rows(alignment, "pt", ref), rows)
+    kernel_times = step_table(rows, "dur_ns")
     unit = costs.index[10]
     own = alignment[(alignment["side"] == "ms") & (alignment["unit"] == unit)].groupby("step")["dur_ns"].sum()
     assert costs.loc[unit, "run_ns"] == own.median() == kernel_times.loc[unit].median()
@@ -147,7 +149,7 @@ def test_a_class_that_is_slow_everywhere_is_one_finding() -> None:
     slowdown = np.where(classes == "conv", 30.0, 2.0)
     units = pd.DataFrame({"op_class": classes, "ref_wall_ns": 1000.0})
     units["run_wall_ns"] = units["ref_wall_ns"] * slowdown
-    units["expected_ns"] = units["run_wall_ns"]
+    units["expected_ns"] = units["run_low_ns"] = units["run_wall_ns"]
     found = slow_classes(units, across=True)
     assert found.index.tolist() == ["conv"]
     assert found.loc["conv", "usual_ratio"] == pytest.approx(2.0)
@@ -157,7 +159,57 @@ def test_a_class_that_is_slow_everywhere_is_one_finding() -> None:
 def test_a_unit_that_the_reference_stretched_makes_no_class_slow() -> None:
     classes = np.repeat(["norm", "matmul", "elementwise"], 5)
     units = pd.DataFrame({"op_class": classes, "ref_wall_ns": 1000.0})
-    units["run_wall_ns"] = 1000.0 * np.where(classes == "norm", 12.0, 4.0)
+    units["run_wall_ns"] = units["run_low_ns"] = 1000.0 * np.where(classes == "norm", 12.0, 4.0)
     units.loc[0, "ref_wall_ns"] = 100_000.0
     units["expected_ns"] = units["ref_wall_ns"] * np.where(classes == "norm", 12.0, 4.0)
     assert slow_classes(units, across=True).empty
+
+
+def test_a_class_that_a_busy_machine_stretched_in_most_steps_is_not_slow() -> None:
+    classes = np.repeat(["norm", "matmul", "elementwise"], 5)
+    units = pd.DataFrame({"op_class": classes, "ref_wall_ns": 1000.0, "run_low_ns": 1000.0})
+    units["run_wall_ns"] = units["expected_ns"] = 1000.0 * np.where(classes == "norm", 12.0, 1.0)
+    assert slow_classes(units, across=False).empty
+
+
+def _rows(walls: np.ndarray) -> pd.DataFrame:
+    """Rows of units (lines) in steps (columns)."""
+    unit, step = np.indices(walls.shape)
+    return pd.DataFrame({"rank": 0, "unit": unit.ravel(), "step": step.ravel(), "wall_ns": walls.ravel()})
+
+
+def test_stalls_that_hit_any_unit_explain_one_that_was_hit_in_every_step() -> None:
+    random = np.random.default_rng(0)
+    walls = np.full((200, 3), 100_000.0) + np.where(random.random((200, 3)) < 0.4, 4e6, 0.0)
+    longer = pd.Series([4e6, 4e7], index=[0, 1]).reindex(range(200), fill_value=0.0)
+    expected = by_chance(_rows(walls), longer)
+    assert 200 * 0.4**3 / 2 < expected[0] < 200 * 0.4**3 * 2
+    assert expected[1] == 0.0
+
+
+@pytest.mark.parametrize("quiet_steps", [1, 2, 50])
+def test_a_slow_step_of_all_units_explains_no_unit_that_is_slow_in_the_others(quiet_steps: int) -> None:
+    walls = np.full((50, 1 + quiet_steps), 100_000.0)
+    walls[:, 0] += 5e6
+    expected = by_chance(_rows(walls), pd.Series(4e6, index=range(50)))
+    assert (expected == 0.0).all()
+
+
+def test_what_stalls_explain_is_told_and_not_found(samples: Path) -> None:
+    run = _loaded(samples / "vit" / "mindspore_clean" / "pynative")
+    alignment = align(run, run)
+    ops, unit = run.ops, alignment["unit"].to_numpy()
+    random = np.random.default_rng(1)
+    # Whole milliseconds within some operators of every step, and one operator that is hit in each of them.
+    hit = pd.Series(random.random(len(ops)) < 0.15)
+    hit[alignment.loc[(alignment["side"] == "run") & (unit == np.sort(unit[unit >= 0])[40]), "row"]] = True
+    later = np.where(hit, 4_000_000, 0)
+    stalled = replace(
+        run, ops=ops.assign(dur_ns=ops["dur_ns"] + later, start_ns=ops["start_ns"] + later.cumsum() - later)
+    )
+    units = judged_units(align(run, stalled), run, stalled)
+    assert units["in_noise"].any()
+    assert not units["slow"].any()
+    (note,) = noise_notes(units)
+    assert "record more steps, or on a quiet machine" in note
+    assert noise_notes(units.assign(in_noise=False)) == []
