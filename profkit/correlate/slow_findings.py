@@ -15,6 +15,8 @@ from profkit.thresholds import thresholds
 _CASTS = re.compile(r"\bCast x\d")
 _MOSTLY_GAPS = thresholds("slow")["mostly_gaps"]
 _MORE_KERNELS = thresholds("slow")["more_kernels"]
+_COSTLIEST = thresholds("slow")["costliest_share"]
+_EVEN_SHARES = thresholds("slow")["costliest_even_shares"]
 
 
 def slow_findings(
@@ -30,7 +32,8 @@ def slow_findings(
 
     Returns:
         Frame of schema.FINDINGS, kind slow, rank from 0. One row a module that has units that stand out (their excess
-        summed), a unit where the module is not known, and a class of operators that is slow as a whole. impact_ns is
+        summed), a unit where the module is not known, a class of operators that is slow as a whole, and what costs most
+        of such a class. impact_ns is
         the excess: what a step would win if the work were slowed down as its like; ratio is the plain one.
     """
     groups = alignment[alignment["group"] >= 0].groupby("unit")["group"].unique()
@@ -57,9 +60,13 @@ def noise_notes(units: pd.DataFrame) -> list[str]:
     ]
 
 
+def _places(units: pd.DataFrame) -> pd.Series[str]:
+    return units["module"].where(units["module"].notna(), units.index.to_series().map(str))
+
+
 def _slow_modules(units: pd.DataFrame, step: float) -> list[dict[str, Any]]:
     standing_out = units[units["stands_out"]]
-    place = standing_out["module"].where(standing_out["module"].notna(), standing_out.index.to_series().map(str))
+    place = _places(standing_out)
     rows: list[dict[str, Any]] = []
     for _, members in standing_out.groupby(place):
         excess = float(members["excess_ns"].sum())
@@ -90,23 +97,57 @@ def _slow_classes(units: pd.DataFrame, step: float, *, across: bool) -> list[dic
     rows: list[dict[str, Any]] = []
     for word, row in slow_classes(units, across=across).iterrows():
         members = units[units["op_class"].astype(object) == word]
+        costliest = _costliest(members, str(word), row, step)
+        own = 0.0 if costliest is None else costliest.pop("of_class_ns")
+        named = "" if costliest is None else f"; {own / row['excess_ns']:.0%} of it in one place, which is named apart"
+        rows += [] if costliest is None else [costliest]
         rows.append(
             {
                 "kind": "slow",
                 "module": None,
                 "op": f"all {len(members)} {word} operators",
-                "impact_ns": round(row["excess_ns"]),
+                "impact_ns": round(max(row["excess_ns"] - own, 0.0)),
                 "ratio": row["run_wall_ns"] / max(row["ref_wall_ns"], 1.0),
                 "confidence": 0.7,
                 "groups": list(members.index),
                 "evidence": f"{_before_and_after(row['ref_wall_ns'], row['run_wall_ns'])}; "
                 f"the rest of the run is {row['usual_ratio']:.3g} times as slow; "
-                f"{_share(row['excess_ns'], step)} of the step",
+                f"{_share(row['excess_ns'], step)} of the step{named}",
                 "advice": f"the whole class is slower on this side: look for another implementation of {word} "
                 "(data type, layout, fused operator), not at one module",
             }
         )
     return rows
+
+
+def _costliest(members: pd.DataFrame, word: str, found: pd.Series[Any], step: float) -> dict[str, Any] | None:
+    """Name the module, or the unit, that costs a large part of what a slow class does: where to begin.
+
+    Its like are slow, too, so that it does not stand out from them. What it costs of the class is `of_class_ns`.
+    """
+    usual = members["ref_wall_ns"] * found["usual_ratio"]
+    lost = members["run_wall_ns"] - usual
+    of_class = members[["expected_ns", "run_wall_ns"]].min(axis=1) - usual
+    by_place = lost.where(~members["stands_out"], 0.0).groupby(_places(members)).sum()
+    most = by_place.max()
+    if most < _COSTLIEST * found["excess_ns"] or most < _EVEN_SHARES * by_place.sum() / len(by_place):
+        return None
+    own = members[_places(members) == by_place.idxmax()]
+    worst = own.loc[lost[own.index].idxmax()]
+    before, after = own["ref_wall_ns"].sum(), own["run_wall_ns"].sum()
+    return {
+        "of_class_ns": float(of_class[own.index].sum()),
+        "kind": "slow",
+        "module": worst["module"] if pd.notna(worst["module"]) else None,
+        "op": worst["ref_operator"],
+        "impact_ns": round(most),
+        "ratio": after / max(before, 1.0),
+        "confidence": 0.7,
+        "groups": list(own.index),
+        "evidence": f"{_before_and_after(before, after)}; all {word} operators are slow here, the rest of the run is "
+        f"{found['usual_ratio']:.3g} times as slow, and this costs most of them: {_share(most, step)} of the step",
+        "advice": _advice(worst),
+    }
 
 
 def _ratio(unit: pd.Series[Any]) -> float:

@@ -17,6 +17,7 @@ from profkit.vocabulary.decomposition import decomposition
 
 _MOST_NAMED = 100
 _FUSED = 2
+_BOTH_SIDES = 2
 
 
 def decomposed(subject: Subject) -> list[Finding]:
@@ -43,7 +44,7 @@ def decomposed(subject: Subject) -> list[Finding]:
         if len(operators) > 1:
             named = f"{' and '.join(operators)}: {shown['ref_operator']} is "
         evidence = (
-            f"{named}{int(shown['ref_kernels'])} operator in the reference, "
+            f"{named}{_operators(shown['ref_kernels'])} in the reference, "
             f"{int(shown['run_kernels'])} kernels here ({parts}); {cost.words()} with the gaps between them"
         )
         advice = "use the fused operator of this framework for it, or compile the module so that the kernels are fused"
@@ -84,10 +85,35 @@ def extra_operators(subject: Subject) -> list[Finding]:
         cost = Cost(ns := subject.run.middle(members, "dur_ns"), 0, ns)
         if ns < subject.least("extra_op"):
             continue
-        modules = members["module"].dropna().astype(str).unique()
-        where = f", in {', '.join(modules[:3])}" if len(modules) else ""
+        modules, where = _where(subject, members)
         evidence = f"{operator} has no counterpart in the reference: {cost.words()}{where}; {row_names(members)}"
         advice = "find where the script adds it (a debug output, a repeated conversion, another formula) and drop it"
         module = modules[0] if len(modules) == 1 else None
         found.append(finding("extra_op", cost, evidence, advice, op=str(operator), module=module, confidence=0.6))
     return found
+
+
+def _operators(count: float) -> str:
+    return "1 operator" if count == 1 else f"{int(count)} operators"
+
+
+def _where(subject: Subject, members: pd.DataFrame) -> tuple[list[str], str]:
+    """Give the modules some executions of the run belong to, and that in words.
+
+    Where the recording tells no module, those that ran before and after the costliest execution: if both are one, that.
+    """
+    own = list(members["module"].dropna().astype(str).unique())
+    if own or subject.units is None or subject.ref is None:
+        return own, f", in {', '.join(own[:3])}" if own else ""
+    side = side_words(subject.alignment, subject.ref.run)[1]
+    worst = members.sort_values("dur_ns", kind="stable").iloc[-1]
+    rows = subject.alignment[(subject.alignment["side"] == side) & (subject.alignment["step"] == worst["step"])]
+    rows = rows[(rows["rank"] == worst["rank"]) & (rows["unit"] >= 0)].sort_values("start_ns", kind="stable")
+    modules = rows["unit"].map(subject.units["module"].astype(object))
+    known, start = modules[modules.notna()].astype(str), rows["start_ns"][modules.notna()]
+    around = [*known[start < worst["start_ns"]].tail(1), *known[start > worst["start_ns"]].head(1)]
+    if len(around) < _BOTH_SIDES:
+        return [], ""
+    return (
+        ([around[0]], f", within {around[0]}") if len(set(around)) == 1 else ([], f", between {' and '.join(around)}")
+    )

@@ -68,7 +68,8 @@ def _finding_blocks(findings: pd.DataFrame) -> list[str]:
 
 
 def _finding_block(finding: dict[Hashable, Any]) -> str:
-    where = dict.fromkeys(str(finding[name]) for name in ("module", "op") if not pd.isna(finding[name]))
+    names = {name: finding[name] for name in ("module", "op") if not pd.isna(finding[name])}
+    where = dict.fromkeys("the network itself" if names[name] == "" else str(names[name]) for name in names)
     costs = [
         f"costs {quantities.duration(finding['impact_ns'])} a step" if not pd.isna(finding["impact_ns"]) else "",
         f"{quantities.ratio(finding['ratio'])} the reference" if not pd.isna(finding["ratio"]) else "",

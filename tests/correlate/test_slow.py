@@ -213,3 +213,26 @@ def test_what_stalls_explain_is_told_and_not_found(samples: Path) -> None:
     (note,) = noise_notes(units)
     assert "record more steps, or on a quiet machine" in note
     assert noise_notes(units.assign(in_noise=False)) == []
+
+
+def test_what_costs_most_of_a_slow_class_is_named_beside_it_and_counted_once(samples: Path) -> None:
+    """A depthwise convolution among slow convolutions: its like are slow, so it does not stand out from them."""
+    run = _loaded(samples / "vit" / "mindspore_clean" / "pynative")
+    alignment = align(run, run)
+    units = judged_units(alignment, run, run)
+    products = units.index[units["op_class"] == "matmul"]
+    slowed = units.assign(run_wall_ns=units["ref_wall_ns"])
+    slowed.loc[products, "run_wall_ns"] *= 30.0
+    even = slowed.assign(run_low_ns=slowed["run_wall_ns"], expected_ns=slowed["run_wall_ns"])
+    (alike,) = slow_findings(alignment, even, across=True).itertuples()
+    assert alike.op == f"all {len(products)} matmul operators"
+    costliest = products[5]
+    even.loc[costliest, ["run_wall_ns", "run_low_ns"]] = even.loc[products, "run_wall_ns"].sum()
+    even.loc[costliest, "excess_ns"] = even.loc[costliest, "run_wall_ns"] - even.loc[costliest, "expected_ns"]
+    first, second = slow_findings(alignment, even, across=True).itertuples()
+    assert second.op == alike.op
+    assert set(first.groups) == set(alignment.loc[alignment["unit"] == costliest, "group"])
+    assert "all matmul operators are slow here" in first.evidence
+    assert first.impact_ns == round(even.loc[costliest, "run_wall_ns"] - even.loc[costliest, "ref_wall_ns"])
+    own = even.loc[costliest, "expected_ns"] - even.loc[costliest, "ref_wall_ns"]
+    assert second.impact_ns == pytest.approx(alike.impact_ns - own, abs=2)

@@ -72,6 +72,7 @@ def synthetic() -> Callable[..., Run]:
                         "op_type": row["op_type"],
                         "op_class": row.get("op_class", CLASSES.get(row["op_type"], "communication")),
                         "phase": row.get("phase"),
+                        "module": row.get("module"),
                         "input_shapes": row.get("shapes", "8,8"),
                         "core": row.get("core", "AI_CORE"),
                         "parent": -1,

@@ -121,6 +121,21 @@ def test_an_operator_that_only_the_run_has(
     assert findings["op"][0] == "Conv2D"
 
 
+@pytest.mark.parametrize(
+    ("later", "module", "words"), [("head", None, ", between stem and head;"), ("stem", "stem", ", within stem;")]
+)
+def test_an_operator_without_a_module_lies_between_others(
+    synthetic: Make, against: Look, kernel: Kernel, later: str, module: str | None, words: str
+) -> None:
+    ref = [kernel("MatMul", at * 50, 50, phase="forward", module="stem") for at in range(10)]
+    ref += [kernel("MatMul", 1000 + at * 50, 50, phase="forward", module=later) for at in range(10)]
+    extra = kernel("Conv2D", 600, 200, phase="forward")
+    (found,) = against(synthetic([ref] * 4), synthetic([[*ref[:10], extra, *ref[10:]]] * 4)).itertuples()
+    assert (found.kind, found.op) == ("extra_op", "Conv2D")
+    assert words in found.evidence
+    assert (None if pd.isna(found.module) else found.module) == module
+
+
 def test_what_the_reference_pays_too_is_no_disease(
     synthetic: Make, alone: Look, against: Look, busy: Rows, kernel: Kernel
 ) -> None:
