@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache as computed_once
 from importlib import import_module
 from importlib.resources import files
@@ -20,9 +20,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from profkit.cache import Cache
-from profkit.discovery import Discovery, discover
+from profkit.discovery import Discovery, Found, discover
 from profkit.errors import ImportIssue
 from profkit.parsers.base import Parsed
+from profkit.parsers.registry import claim
 from profkit.progress import Progress, silent
 from profkit.run import Run, load
 from profkit.schema import TOTALS
@@ -70,6 +71,7 @@ class TotalsRequest:
         cache: Where they may be kept.
         rank: Process number to read; None for all.
         progress: Told how far the work is.
+        discovery: What lies at the path.
         key: Stands for all that the totals depend on; None if they may not be kept or a file cannot be read.
     """
 
@@ -77,6 +79,7 @@ class TotalsRequest:
     cache: Cache | None
     rank: int | None
     progress: Progress
+    discovery: Discovery
     key: str | None
 
     def load(self) -> OperatorTotals:
@@ -90,7 +93,9 @@ class TotalsRequest:
             notes.append(note)
             if kept is not None:
                 return OperatorTotals(kept.frames["totals"], tuple(kept.issues), self.key)
-        run = load_identified(self.path, cache=self.cache, rank=self.rank, progress=self.progress)
+        run = load_identified(
+            self.path, cache=self.cache, rank=self.rank, progress=self.progress, discovery=self.discovery
+        )
         totals = operator_totals(run.ops)
         key = self._key_if_unchanged()
         if self.cache is not None and key is not None:
@@ -101,7 +106,11 @@ class TotalsRequest:
 
     def _key_if_unchanged(self) -> str | None:
         """Give the key if the input is still what it stands for: it may be written while it is read."""
-        now = None if self.key is None else request_totals(self.path, self.cache, self.rank, self.progress).key
+        if self.cache is None or self.key is None:
+            return None
+        claims = {found.path: claim(found.path) for found in self.discovery.found}
+        still = tuple(Found(path, claimed) for path, claimed in claims.items() if claimed is not None)
+        now = _key(replace(self.discovery, found=still), self.cache, self.rank, self.progress)
         return now if now == self.key else None
 
 
@@ -111,8 +120,9 @@ def request_totals(path: Path, cache: Cache | None, rank: int | None, progress: 
     Raises:
         ProfkitError: As of profkit.discovery.discover.
     """
-    key = None if cache is None else _key(discover(path), cache, rank, progress)
-    return TotalsRequest(path, cache, rank, progress, key)
+    discovery = discover(path)
+    key = None if cache is None else _key(discovery, cache, rank, progress)
+    return TotalsRequest(path, cache, rank, progress, discovery, key)
 
 
 def load_totals(
@@ -126,10 +136,15 @@ def load_totals(
 
 
 def load_identified(
-    path: Path, *, cache: Cache | None = None, rank: int | None = None, progress: Progress = silent
+    path: Path,
+    *,
+    cache: Cache | None = None,
+    rank: int | None = None,
+    progress: Progress = silent,
+    discovery: Discovery | None = None,
 ) -> Run:
     """Read the run at a path and work out the identity of its operators; as profkit.run.load otherwise."""
-    loaded = load(path, cache=cache, rank=rank, progress=progress)
+    loaded = load(path, cache=cache, rank=rank, progress=progress, discovery=discovery)
     progress("summing", path.name, None)
     # Imported here, because who finds the totals kept needs none of it: a sixth of the time of re-opening a run.
     identified: Run = import_module("profkit.correlate.identity").identify(loaded)

@@ -118,7 +118,14 @@ class Run:
         )
 
 
-def load(path: Path | str, *, cache: Cache | None = None, rank: int | None = None, progress: Progress = silent) -> Run:
+def load(
+    path: Path | str,
+    *,
+    cache: Cache | None = None,
+    rank: int | None = None,
+    progress: Progress = silent,
+    discovery: Discovery | None = None,
+) -> Run:
     """Read the run recorded at a path: a trace, a profiler directory, a dump, or a directory that holds such things.
 
     Args:
@@ -126,6 +133,7 @@ def load(path: Path | str, *, cache: Cache | None = None, rank: int | None = Non
         cache: Where parsed inputs are kept; None parses anew and keeps nothing.
         rank: Process number to read; None takes all, as long as each was recorded once.
         progress: Told what is being read.
+        discovery: What lies at the path, where that was found before; a large directory takes long to look through.
 
     Raises:
         UnknownFormatError: Nothing at the path is recognised.
@@ -133,7 +141,7 @@ def load(path: Path | str, *, cache: Cache | None = None, rank: int | None = Non
         UnreadableInputError: Nothing could be saved from it.
     """
     path = Path(path)
-    discovery = discover(path)
+    discovery = discovery or discover(path)
     read = _read_all(path, discovery, rank, cache, progress)
     _refuse_ambiguity(path, [source for _, source in read])
     frames = {name: _stack(name, [parsed for parsed, _ in read]) for name in RECORDED_FRAMES}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 import profkit.operator_totals as totals_room
+from profkit import discovery
 from profkit.cache import Cache
 from profkit.operator_totals import load_identified, load_totals
 from profkit.summary import GROUPINGS, choose, summarise
@@ -100,6 +102,22 @@ def test_damaged_totals_are_worked_out_anew_and_told(tmp_path: Path) -> None:
     assert any("damaged cache entry" in issue.text for issue in again.issues)
     healed = load_totals(SAMPLES / RUNS[0], cache=cache)
     assert healed.issues == first.issues
+
+
+def test_a_directory_is_looked_through_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    shutil.copy(SAMPLES / RUNS[0], run)
+    looked_at: list[Path] = []
+    walk = discovery._walk
+
+    def noted(path: Path, *rest: Any) -> discovery.Discovery:
+        looked_at.append(path)
+        return walk(path, *rest)
+
+    monkeypatch.setattr(discovery, "_walk", noted)
+    assert load_totals(run, cache=Cache(tmp_path / "cache")).key is not None
+    assert sorted(looked_at) == [run, run / "trace.json.gz"]
 
 
 def test_a_changed_trace_has_other_totals(tmp_path: Path) -> None:
