@@ -82,8 +82,8 @@ class NothingRecordedError(ProfkitError):
     Args:
         path: What the user named.
         absent: What it does not hold, as "no operators".
-        issues: What was noticed while reading it: the first loss, if there is one, may be why, and is told as the hint.
-        hint: What to do next where nothing was lost.
+        issues: What was noticed while reading it: the first loss, if there is one, may be why, and is told as well.
+        hint: What to do next.
     """
 
     def __init__(
@@ -96,5 +96,6 @@ class NothingRecordedError(ProfkitError):
         lost = [issue for issue in issues if has_losses([issue])]
         if lost:
             place = f" {lost[0].where}" if lost[0].where else ""
-            hint = f"of {lost[0].source}{place} was lost: {lost[0].text}; `profkit inspect --issues` tells all"
+            told = f"{lost[0].source}{place}: {lost[0].text}"
+            hint = f"{hint}; not all was read, `profkit inspect --issues` tells it: {told}"
         super().__init__(f"{path} holds {absent}", hint)

@@ -94,10 +94,7 @@ class Session:
         Raises:
             ProfkitError: The directory exists and is no session, or is one and `force` is False.
         """
-        if directory.exists() and not is_session(directory):
-            raise ProfkitError(f"{directory} exists and is no session", "choose another directory with -o")
-        if directory.exists() and not force:
-            raise ProfkitError(f"{directory} holds a session already", "add --force to replace it")
+        refuse_to_replace(directory, force=force)
         header = {
             "schema_version": SCHEMA_VERSION,
             "title": self.title,
@@ -152,6 +149,18 @@ class Session:
 def is_session(path: Path) -> bool:
     """Whether the path is a saved session."""
     return (path / _HEADER).is_file() and (path / _FINDINGS).is_file()
+
+
+def refuse_to_replace(directory: Path, *, force: bool) -> None:
+    """Let no session be saved over what is no session, nor over another one unasked.
+
+    Raises:
+        ProfkitError: The directory exists and is no session, or is one and `force` is False.
+    """
+    if directory.exists() and not is_session(directory):
+        raise ProfkitError(f"{directory} exists and is no session", "choose another directory with -o")
+    if directory.exists() and not force:
+        raise ProfkitError(f"{directory} holds a session already", "add --force to replace it")
 
 
 def findings_as_records(findings: pd.DataFrame) -> list[dict[str, object]]:

@@ -20,8 +20,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from profkit.errors import ImportIssue, Severity, UnreadableInputError
-from profkit.parsers.ascend.tables import CsvTable, header_of, read_columns
+from profkit.parsers.ascend.tables import CsvTable, read_columns
 from profkit.parsers.chrome.events import Argument
+from profkit.parsers.csv_records import header_of
 from profkit.parsers.exact_time import MICROSECONDS
 from profkit.progress import Progress
 

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from profkit.errors import ImportIssue, Severity
 from profkit.parsers.ascend.layout import KERNELS, L2_CACHE, Layout
-from profkit.parsers.ascend.tables import CsvTable, columns_of_header, header_of, read_columns, read_table, table_facts
+from profkit.parsers.ascend.tables import CsvTable, columns_of_header, read_columns, read_table, table_facts
+from profkit.parsers.csv_records import header_of
 from profkit.progress import Progress
 from profkit.schema import COUNTERS
 

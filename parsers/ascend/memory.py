@@ -16,8 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from profkit.errors import Severity
-from profkit.parsers.ascend.tables import CsvTable, header_of, read_table
+from profkit.parsers.ascend.tables import CsvTable, read_table
 from profkit.parsers.base import Framework
+from profkit.parsers.csv_records import header_of
 from profkit.parsers.exact_time import MICROSECONDS
 from profkit.progress import Progress
 

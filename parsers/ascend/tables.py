@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from profkit.errors import ImportIssue, Severity, UnreadableInputError
-from profkit.parsers.csv_records import csv_records
+from profkit.parsers.csv_records import csv_records, header_of
 from profkit.parsers.exact_time import NANOSECONDS, ExactTimes, exact_nanoseconds
 from profkit.parsers.plain_csv import plain_columns
 from profkit.parsers.text_lines import OVERLONG, BoundedLines, issue_at, note_cut
@@ -109,15 +109,6 @@ def columns_of_header(header: Sequence[str], table: str) -> dict[str, int] | Non
         if not position.keys().isdisjoint(spellings)
     }
     return found if found.keys() >= set(facts["required"]) else None
-
-
-def header_of(path: Path) -> list[str]:
-    """Give the cells of a file's first line; none if it is no text."""
-    with path.open("rb") as file:
-        first = file.readline(1 << 16)
-    if b"\0" in first:
-        return []
-    return next(csv_records([first.decode("utf-8-sig", errors="replace")]), [])
 
 
 def read_table(path: Path, table: str, progress: Progress, repeating: Collection[str] = ()) -> CsvTable:

@@ -50,10 +50,11 @@ from profkit.parsers.ascend.run_info import RunInfo, info_files, read_run_info
 from profkit.parsers.ascend.side_tables import read_side_tables
 from profkit.parsers.ascend.statistics_check import check_counts
 from profkit.parsers.ascend.steps import join_steps, read_step_times, step_at
-from profkit.parsers.ascend.tables import CsvTable, columns_of_header, header_of
+from profkit.parsers.ascend.tables import CsvTable, columns_of_header
 from profkit.parsers.ascend.trace import HostTrace, connections_of, is_ascend_trace, read_trace
 from profkit.parsers.ascend.wait_time import wait_times
 from profkit.parsers.base import Descriptor, Framework, Parsed, Recognition
+from profkit.parsers.csv_records import header_of
 from profkit.progress import Progress
 from profkit.schema import COMM, DEVICE_SAMPLES, MEMORY, OPS, SPANS, STEPS
 

@@ -29,7 +29,7 @@ from profkit.parsers.csv_records import csv_records
 from profkit.parsers.exact_time import MILLISECONDS, NANOSECONDS, exact_nanoseconds
 from profkit.parsers.mindspore.cpu_shapes import read_input_shapes
 from profkit.parsers.mindspore.dataset_pipeline import pipeline_files, read_pipeline
-from profkit.parsers.text_lines import finished_lines, note_cut
+from profkit.parsers.text_lines import finished_lines, issue_at, note_cut
 from profkit.progress import Progress
 from profkit.schema import MEMORY, OPS
 
@@ -41,7 +41,6 @@ _MEMORY = "cpu_ms_memory_record_*.txt"
 _EXECUTION = r"^(?P<start>[0-9]+),(?P<duration>[0-9.eE+-]+),(?P<thread>[^,]*)$"
 _NUMBER = re.compile(r"-op\d+$")
 _FILE_ID = re.compile(r"_(\d{1,6})\.txt$")
-_LINES_NAMED = 5
 
 
 class MindSporeCpuProfile:
@@ -143,7 +142,8 @@ def _executions(path: Path, issues: list[ImportIssue]) -> pd.DataFrame:
             names.append(parts[0])
             counts.append(len(executed))
             records += executed
-    _note_lines(issues, path, odd, "lines are no `name;kind;times` and were skipped")
+    if odd:
+        issues.append(issue_at(path, Severity.DATA_LOSS, odd, "lines are no `name;kind;times` and were skipped"))
     fields = pc.extract_regex(pa.array(records, pa.string()), pattern=_EXECUTION)
     start = exact_nanoseconds(pc.struct_field(fields, "start"), NANOSECONDS)
     duration = exact_nanoseconds(pc.struct_field(fields, "duration"), MILLISECONDS)
@@ -164,12 +164,6 @@ def _executions(path: Path, issues: list[ImportIssue]) -> pd.DataFrame:
             "row": order.astype(np.int64),
         }
     )
-
-
-def _note_lines(issues: list[ImportIssue], path: Path, lines: list[int], text: str) -> None:
-    if lines:
-        named = ", ".join(str(line) for line in lines[:_LINES_NAMED]) + (", ..." if len(lines) > _LINES_NAMED else "")
-        issues.append(ImportIssue(Severity.DATA_LOSS, str(path), f"line {named}", f"{len(lines):,} {text}"))
 
 
 def _note_records(issues: list[ImportIssue], path: Path, records: list[str], unknown: NDArray[np.bool_]) -> None:
@@ -225,7 +219,9 @@ def _memory(run: Path, issues: list[ImportIssue]) -> pd.DataFrame:
         for name in ("time", "allocated", "reserved")
     }
     known = np.logical_and.reduce([column.known for column in columns.values()])
-    _note_lines(issues, path, (np.flatnonzero(~known) + 2).tolist(), "memory samples are unreadable and were skipped")
+    if not known.all():
+        lines_lost = (np.flatnonzero(~known) + 2).tolist()
+        issues.append(issue_at(path, Severity.DATA_LOSS, lines_lost, "memory samples are unreadable and were skipped"))
     return MEMORY.build(
         {
             "rank": np.full(int(known.sum()), -1, dtype=np.int32),

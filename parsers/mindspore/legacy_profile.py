@@ -19,6 +19,7 @@ from profkit.errors import ImportIssue, Severity, UnreadableInputError
 from profkit.frame_spec import concatenate
 from profkit.parsers.base import Descriptor, Parsed, Recognition
 from profkit.parsers.byte_stream import first_bytes
+from profkit.parsers.csv_records import header_of
 from profkit.parsers.mindspore.dataset_pipeline import files_read, pipeline_files, read_pipeline
 from profkit.parsers.mindspore.legacy_files import LegacyFiles, recording_of
 from profkit.parsers.mindspore.legacy_info import read_legacy_info
@@ -31,7 +32,7 @@ from profkit.parsers.mindspore.legacy_steps import (
     read_communication,
     read_steps,
 )
-from profkit.parsers.mindspore.legacy_tables import columns_of, header_of, read_table
+from profkit.parsers.mindspore.legacy_tables import columns_of, read_table
 from profkit.parsers.mindspore.legacy_timeline import (
     AI_CPU,
     COMMUNICATION,
@@ -135,7 +136,7 @@ def _is_content(path: Path, kind: str) -> bool:
     if path.suffix == ".json":
         text = first_bytes(path).lstrip(b"\xef\xbb\xbf \t\r\n")
         return text.startswith(b"[") and b'"ph"' in text
-    return columns_of(header_of(path), kind) is not None
+    return columns_of(header_of(path, blanks_follow_commas=True), kind) is not None
 
 
 def _read_operators(found: _Found) -> None:
@@ -309,7 +310,7 @@ def _step_at(times: NDArray[np.int64], found: _Found) -> NDArray[np.int32]:
 def _era(files: LegacyFiles) -> str:
     for kind in (_AVERAGES, "framework_raw", _DATA):
         path = files.kinds.get(kind)
-        header = header_of(path) if path is not None else []
+        header = header_of(path, blanks_follow_commas=True) if path is not None else []
         if "task_duration" in header or "task_type" in header or "start_time(us)" in header:
             return "mindspore 2.2 to 2.4, by its files"
         if "full_op_name" in header:

@@ -17,7 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from profkit.errors import ImportIssue, Severity, UnreadableInputError
-from profkit.parsers.csv_records import csv_records
+from profkit.parsers.csv_records import csv_records, header_of
 from profkit.parsers.exact_time import ExactTimes, exact_nanoseconds
 from profkit.parsers.mindspore.legacy_files import legacy_facts
 from profkit.parsers.text_lines import OVERLONG, BoundedLines, issue_at
@@ -90,23 +90,13 @@ def _split_unit(cell: str) -> tuple[str, str]:
     return (match["name"], match["unit"]) if match else (cell, "")
 
 
-def header_of(path: Path, longest: int = 1 << 16) -> list[str]:
-    """Give the cells of a file's first line, or of its first bytes; none if it is no text."""
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        first = file.readline(longest)
-    try:
-        return [] if "\0" in first else next(csv_records([first], blanks_follow_commas=True), [])
-    except csv.Error:
-        return []
-
-
 def read_table(path: Path, table: str, issues: list[ImportIssue]) -> LegacyTable:
     """Read a table.
 
     Raises:
         UnreadableInputError: The header lacks a required column.
     """
-    header = header_of(path, _LONGEST_HEADER)
+    header = header_of(path, longest=_LONGEST_HEADER, blanks_follow_commas=True)
     known = columns_of(header, table)
     if known is None:
         required = ", ".join(

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from profkit.cli.invocation import Invocation, reads_inputs
-from profkit.cli.triage import give_session
+from profkit.cli.triage import exit_code_of, give_session, refuse_out
 from profkit.errors import ProfkitError
 from profkit.triage import Inputs, triage
 
@@ -48,10 +48,11 @@ def command(*, invocation: Invocation, clean: bool, force: bool) -> int:
     profkit demo --clean
     profkit demo -o session && profkit tui session
     """
+    refuse_out(invocation, force=force)
     inputs = demo_inputs(clean=clean)
     options = [f"--run-dump {dump}" for dump in inputs.run_dumps]
     invocation.say(" ".join(["profkit triage", str(inputs.ref), str(inputs.run), *options]))
     with invocation.progress() as progress:
-        session = triage(inputs, cache=invocation.cache, progress=progress)
+        session = triage(inputs, cache=invocation.cache, rank=invocation.rank, progress=progress)
     give_session(session, invocation, force=force, top=None)
-    return 0
+    return exit_code_of(session, invocation)

@@ -157,6 +157,15 @@ def _parse_fail_on(_: click.Context, __: click.Parameter, value: str) -> frozens
     return names
 
 
+def _parse_out(_: click.Context, __: click.Parameter, out: Path | None) -> Path | None:
+    """Refuse a place that cannot be written before the inputs are read, which may take minutes."""
+    if out is not None and out.suffix:
+        import_module("profkit.report.formats").format_of(out)
+        if not out.parent.is_dir():
+            raise ProfkitError(f"{out} cannot be written: {out.parent} is no directory", "choose another place with -o")
+    return out
+
+
 def reads_inputs(*, inputs: bool = True, output: bool = True) -> Callable[[_Command], _Command]:
     """Give a command the shared options; it receives them as one `invocation`."""
     input_options = [
@@ -172,6 +181,7 @@ def reads_inputs(*, inputs: bool = True, output: bool = True) -> Callable[[_Comm
             "-o",
             "--out",
             type=click.Path(path_type=Path),
+            callback=_parse_out,
             help="Write to this file; its suffix chooses the format: .txt .csv .json .parquet .md .html",
         ),
         click.option(

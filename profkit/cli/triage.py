@@ -12,7 +12,7 @@ from profkit.cli.invocation import HINTS, INPUT, Invocation, reads_inputs
 from profkit.errors import ProfkitError
 from profkit.report.formats import format_of
 from profkit.report.triage_report import headline, html_report, markdown_report, text_report
-from profkit.session import Session, is_session
+from profkit.session import Session, is_session, refuse_to_replace
 from profkit.triage import Inputs, triage
 
 
@@ -68,6 +68,7 @@ def command(
     else:
         if run is None and ref_dumps:
             raise ProfkitError("--ref-dump needs a reference, and only one path was given", "name REF and RUN")
+        refuse_out(invocation, force=force)
         inputs = Inputs(run or ref, ref if run else None, ref_dumps, run_dumps, hints_file)
         with invocation.progress() as progress:
             session = triage(inputs, cache=invocation.cache, rank=invocation.rank, progress=progress)
@@ -75,15 +76,24 @@ def command(
         give_session(session, invocation, force=force, top=top, show=show)
     else:
         give_explanation(session.alignment, explained, invocation)
+    return exit_code_of(session, invocation)
+
+
+def exit_code_of(session: Session, invocation: Invocation) -> int:
+    """Give 1 if a session holds what is named by --fail-on, else 0."""
     kinds = set(session.findings["kind"].unique())
-    return invocation.exit_code(
-        {
-            "slow": "slow" in kinds,
-            "overflow": "overflow" in kinds,
-            "parity": "parity" in kinds,
-            "issues": bool((session.issues["severity"] != "info").any()),
-        }
-    )
+    issues = bool((session.issues["severity"] != "info").any())
+    return invocation.exit_code({**{kind: kind in kinds for kind in ("slow", "overflow", "parity")}, "issues": issues})
+
+
+def refuse_out(invocation: Invocation, *, force: bool) -> None:
+    """Refuse a directory of -o that must not be replaced before the inputs are read, which may take minutes.
+
+    Raises:
+        ProfkitError: As of profkit.session.refuse_to_replace.
+    """
+    if invocation.out is not None and not invocation.out.suffix:
+        refuse_to_replace(invocation.out, force=force)
 
 
 def give_session(

@@ -139,11 +139,6 @@ class TensorStates:
         """Tell whether the largest magnitude of a finite tensor that was read is the largest of its dtype."""
         return row in self._saturated and self._state[row] is State.FINITE
 
-    @property
-    def all_fine(self) -> bool:
-        """Whether no tensor holds NaN, Inf or a saturated value."""
-        return not self._saturated and not any(self.bad(row) for row in range(len(self._state)))
-
     def mark_unread(self, row: int) -> None:
         """Say that the file of a tensor does not hold its values."""
         self._state[row] = State.UNREAD

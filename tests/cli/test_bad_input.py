@@ -133,6 +133,21 @@ def test_a_result_that_cannot_be_written(profkit: Command, tmp_path: Path) -> No
     assert "names no format" in done.stderr
 
 
+@pytest.mark.parametrize("command", [["steps"], ["ops"], ["align", "absent"], ["triage", "absent"]])
+def test_a_place_that_cannot_be_written_is_told_before_anything_is_read(
+    command: list[str], profkit: Command, tmp_path: Path
+) -> None:
+    refused(profkit(*command, tmp_path / "unread", "-o", tmp_path / "absent" / "x.csv"), "cannot be written")
+    refused(profkit(*command, tmp_path / "unread", "-o", tmp_path / "x.xlsx"), "names no format")
+
+
+@pytest.mark.parametrize("command", [["demo"], ["triage", "absent"]])
+def test_a_directory_that_is_no_session_is_told_before_anything_is_read(
+    command: list[str], profkit: Command, tmp_path: Path
+) -> None:
+    refused(profkit(*command, "-q", "-o", tmp_path), "exists and is no session")
+
+
 def test_bad_usage_names_the_mistake(profkit: Command, tmp_path: Path) -> None:
     for arguments in (["nonsense"], ["ops"], ["ops", tmp_path, "--by", "colour"], ["ops", tmp_path, "--fail-on", "x"]):
         done = profkit(*arguments)

@@ -51,7 +51,9 @@ def test_the_clean_variant_reports_none_of_them(profkit: Command, planted: dict[
 
 
 def test_the_report_says_what_was_found_where_and_what_to_try(profkit: Command, planted: dict[str, str]) -> None:
-    report = profkit("demo").stdout
+    done = profkit("demo", "--fail-on", "overflow")
+    assert done.returncode == 1, done.stderr
+    report = done.stdout
     for module in planted.values():
         assert module in report
     for words in ("evidence: ", "try: ", "confidence ", "ref aligned", "samples/vit/pytorch"):

@@ -164,8 +164,9 @@ def test_odd_lines_and_times_are_skipped_and_told(tmp_path: Path) -> None:
     parsed = read(synthetic_run(tmp_path, times, "", None))
     assert parsed.frames["ops"]["start_ns"].tolist() == [10, 20]
     losses = [issue for issue in parsed.issues if issue.source.endswith(TIMES)]
-    assert [issue.text.split()[0] for issue in losses] == ["2", "3"]
-    assert losses[0].where == "line 1, 4"
+    assert [issue.where.partition(":")[0] for issue in losses] == ["lines 1, 4", "execution 2"]
+    assert "(2)" in losses[0].text
+    assert losses[1].text.startswith("3 executions")
 
 
 def test_nothing_readable_is_an_error_with_a_hint(tmp_path: Path) -> None:
