@@ -19,9 +19,10 @@ from mindspore.profiler import _ExperimentalConfig
 from mindspore_held_out_networks import HELD_OUT
 from mindspore_later_networks import LATER
 from mindspore_networks import NETWORKS, tensors
+from mindspore_user_networks import USER_NETWORKS
 from settings import SEED, STEPS, WARM_UP_STEPS
 
-ALL_NETWORKS = {**NETWORKS, **HELD_OUT, **LATER}
+ALL_NETWORKS = {**NETWORKS, **HELD_OUT, **LATER, **USER_NETWORKS}
 MODES = ("pynative", "graph", "jit")
 _COMPOSITE_CELLS = (nn.GRU, nn.LSTM, nn.RNN)
 

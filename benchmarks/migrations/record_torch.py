@@ -17,8 +17,9 @@ from settings import SEED, STEPS, WARM_UP_STEPS
 from torch_held_out_networks import HELD_OUT
 from torch_later_networks import LATER
 from torch_networks import NETWORKS, tensors
+from torch_user_networks import USER_NETWORKS
 
-ALL_NETWORKS = {**NETWORKS, **HELD_OUT, **LATER}
+ALL_NETWORKS = {**NETWORKS, **HELD_OUT, **LATER, **USER_NETWORKS}
 
 
 def main() -> None:

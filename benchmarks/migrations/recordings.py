@@ -34,8 +34,9 @@ PAIRS = (
     ("ms_graph", "ms_graph_jit"),
 )
 NETWORKS = (
-    "cells", "contour", "decoder", "encoder", "gates", "gpt", "inception", "memory", "mixer", "mobile", "patches",
-    "recommender", "recurrent", "scaled", "segment", "speech", "squeeze", "tied", "translator", "twin", "unet",
+    "bert", "cells", "contour", "convnext", "decoder", "dlrm", "encoder", "gates", "gpt", "inception", "llama", "memory",
+    "mixer", "mobile", "mobilenet_v2", "patches", "recommender", "recurrent", "scaled", "segment", "speech", "squeeze",
+    "tagger", "tied", "translator", "twin", "unet", "vae",
 )  # fmt: skip
 
 

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 WIDTH, HEADS, SEQUENCE, WORDS, CLASSES = 32, 4, 12, 50, 10
 IMAGE, AUDIO, BATCH = 32, 64, 4
 CATEGORIES = (30, 30, 100, 7)
+VOCABULARY, LENGTH = 500, 24
+TABLES = (1000, 400, 1000, 200, 50, 400, 3000, 1000)
 LEARNING_RATE, WEIGHT_DECAY = 1e-3, 1e-2
 SEED = 7
 WARM_UP_STEPS, STEPS = 2, 3
@@ -85,4 +87,35 @@ def _later_batch_of(name: str) -> tuple[tuple[Array, ...], Array]:
         images = numbers(BATCH, 3, IMAGE, IMAGE)
         edges = random.random((BATCH, 1, IMAGE, IMAGE)).astype(np.float32)
         return (images,), edges if name == "contour" else words(CLASSES, BATCH)
+    return _user_batch_of(name)
+
+
+def _user_batch_of(name: str) -> tuple[tuple[Array, ...], Array]:
+    random = np.random.default_rng(SEED)
+
+    def numbers(*shape: int) -> Array:
+        return random.standard_normal(shape).astype(np.float32)
+
+    def words(count: int, *shape: int) -> Array:
+        return random.integers(0, count, shape).astype(np.int32)
+
+    if name in ("mobilenet_v2", "convnext"):
+        return (numbers(BATCH, 3, 64, 64),), words(CLASSES, BATCH)
+    if name == "bert":
+        places = np.tile(np.arange(LENGTH, dtype=np.int32), (BATCH, 1))
+        mask = np.ones((BATCH, LENGTH), np.float32)
+        return (words(VOCABULARY, BATCH, LENGTH), places, words(2, BATCH, LENGTH), mask), words(CLASSES, BATCH)
+    if name == "vae":
+        images = random.random((8, 3, IMAGE, IMAGE)).astype(np.float32)
+        return (images, numbers(8, 24)), images
+    if name == "dlrm":
+        categories = np.stack([words(count, 32) for count in TABLES], 1)
+        return (numbers(32, 13), categories), random.integers(0, 2, 32).astype(np.float32)
+    if name == "llama":
+        mask = np.triu(np.full((LENGTH, LENGTH), -1e9, np.float32), 1)
+        angle = np.outer(np.arange(LENGTH), 1e4 ** -np.linspace(0, 1, 8, endpoint=False)).astype(np.float32)
+        angle = np.concatenate([angle, angle], 1)
+        return (words(VOCABULARY, 2, LENGTH), np.cos(angle), np.sin(angle), mask), words(VOCABULARY, 2 * LENGTH)
+    if name == "tagger":
+        return (words(VOCABULARY, BATCH, 10),), words(CLASSES, BATCH * 10)
     raise ValueError(f"no network {name!r}")

@@ -40,6 +40,7 @@ from profkit.correlate.placement import (
     joined,
     keep_two_sided,
 )
+from profkit.correlate.recurrent_rounds import with_shares
 from profkit.correlate.segmentation import Kernels, segment
 from profkit.correlate.stand_ins import let_stand_in
 from profkit.correlate.tensor_shapes import SAME_COUNT
@@ -124,7 +125,9 @@ class FrameworkAligner:
 
     def _part(self, torch_rows: Rows, kernel_rows: Rows, phases: tuple[str, ...]) -> _Part:
         phase_of = self._phases[torch_rows].astype(str)
-        units = [unit for phase in phases for unit in self._units.units(torch_rows[phase_of == phase], phase)]
+        units = [
+            unit for phase in phases for unit in with_shares(self._units.units(torch_rows[phase_of == phase], phase))
+        ]
         scheduled = len(phases) > 1
         kernels = self._kernels.taken(kernel_rows, with_phases=scheduled)
         owner = segment(units, kernels)

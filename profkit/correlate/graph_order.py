@@ -19,7 +19,7 @@ import numpy.typing as npt
 from profkit.correlate.equal_branches import Pairs, branches_of_loop, own_numbers
 from profkit.correlate.executions import ALIGNED_PHASES
 from profkit.correlate.lacking_branch import branches_by_lack
-from profkit.correlate.numbered_branches import branches_by_number
+from profkit.correlate.numbered_branches import branches_by_number, one_kernel_a_unit
 from profkit.correlate.placement import (
     LACKING_BRANCH,
     NO_COUNTERPART,
@@ -29,6 +29,7 @@ from profkit.correlate.placement import (
     SAME_SCOPE,
     SHAPES_AGREE,
 )
+from profkit.correlate.recurrent_rounds import shares_by_burst
 from profkit.correlate.segmentation import Kernels
 from profkit.correlate.tensor_shapes import IN_ORDER, ONE_OPERATOR, SAME_COUNT, Shape
 from profkit.correlate.undecided import UndecidedSets, is_core
@@ -206,11 +207,13 @@ class _GraphOrder:
             return told, SHAPES_AGREE
         if told := self._told_by_scope(places, takers):
             return told, SAME_SCOPE
+        if told := shares_by_burst(self._units, places, takers):
+            return told, SHAPES_AGREE
         if told := self._told_by_loop(places, takers):
             return told, NUMBERED_BRANCHES
         if told := self._told_by_lack(in_time):
             return told, LACKING_BRANCH
-        self._by_time.append(in_time)
+        self._by_time += one_kernel_a_unit(self._kernels, in_time)
         return in_time, SHAPES_AGREE
 
     def _told_by_core(self, places: Sequence[int], takers: Sequence[int]) -> Pairs:

@@ -11,7 +11,7 @@ stand in a common scope, and runs in the same order as they do.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 
@@ -52,6 +52,29 @@ def branches_by_number(
         if len(run) > 1 and units[run[0][1]].phase != "backward":
             told += _by_number(units, run, _numbers_of_followers(units, kernels, run, end))
     return told
+
+
+def one_kernel_a_unit(kernels: Kernels, pairs: Pairs) -> list[Pairs]:
+    """Split a queue of which each unit takes several kernels into queues of which it takes one, if numbers tell.
+
+    The gradients of a layer's input and of its weight may have one shape. The compiler numbers all of the one kind
+    before those of the other.
+
+    Args:
+        kernels: The kernels of the step in order of execution.
+        pairs: The queue, paired in order of time.
+    """
+    shares = Counter(number for _, number in pairs)
+    share = shares[pairs[0][1]]
+    numbers = own_numbers(kernels, [at for at, _ in pairs]) if share > 1 else {}
+    if set(shares.values()) != {share} or len(set(numbers.values())) < len(pairs):
+        return [pairs]
+    by_number, count = sorted(numbers, key=numbers.__getitem__), len(shares)
+    parts = [
+        list(zip(sorted(by_number[begin : begin + count]), sorted(shares), strict=True))
+        for begin in range(0, len(pairs), count)
+    ]
+    return parts if {pair for part in parts for pair in part} == set(pairs) else [pairs]
 
 
 def _are_distinct(run: Pairs) -> bool:

@@ -73,6 +73,15 @@ class ShapeSet:
         exact = frozenset(shape for shapes in inputs for shape in shapes) | frozenset(others)
         return cls(together, exact, frozenset(map(_reordered, exact)), frozenset(map(prod, exact)))
 
+    def united(self, other: ShapeSet) -> ShapeSet:
+        """Give the shapes of both."""
+        return ShapeSet(
+            self.together | other.together,
+            self.shapes | other.shapes,
+            self.reordered | other.reordered,
+            self.counts | other.counts,
+        )
+
     def begin_with(self, shape: Shape) -> bool:
         """Say whether some operator has a tensor of a shape, up to the order of its axes, as its first input."""
         wanted = _reordered(shape)

@@ -72,6 +72,7 @@ class Unit:
         module: Path of the module it ran in; None if not known. Only asked whether two are equal.
         op_class: Class of its heaviest row.
         skip_cost: What it costs to leave it without a counterpart; nothing if it ran no kernel.
+        is_share: Whether it is the share of one round in the product of a recurrent layer's whole input.
     """
 
     rows: tuple[int, ...]
@@ -84,6 +85,7 @@ class Unit:
     module: str | None
     op_class: str | None
     skip_cost: float
+    is_share: bool = False
 
     @property
     def kind(self) -> tuple[str, tuple[str, ...], int, ShapeSet]:
