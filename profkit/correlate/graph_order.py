@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from profkit.correlate.equal_branches import Pairs, branches_of_loop, own_numbers
 from profkit.correlate.executions import ALIGNED_PHASES
+from profkit.correlate.joined_branches import branches_by_way
 from profkit.correlate.lacking_branch import branches_by_lack
 from profkit.correlate.numbered_branches import branches_by_number, one_kernel_a_unit
 from profkit.correlate.placement import (
@@ -28,6 +29,7 @@ from profkit.correlate.placement import (
     PLACE_ONLY,
     SAME_SCOPE,
     SHAPES_AGREE,
+    SHORTER_WAY,
 )
 from profkit.correlate.recurrent_rounds import shares_by_burst
 from profkit.correlate.segmentation import Kernels
@@ -85,6 +87,8 @@ class _GraphOrder:
         self._by_time: list[Pairs] = []
         # The units of kernels that the compiler's numbers told apart.
         self._numbered: dict[int, int] = {}
+        # Those of them that their ways to where they meet told apart.
+        self._by_way: dict[int, int] = {}
         self.undecided = UndecidedSets()
 
     def correct(self) -> None:
@@ -194,8 +198,9 @@ class _GraphOrder:
     def _follow(self, places: Sequence[int], takers: Sequence[int]) -> None:
         pairs, reason = self._told(places, takers)
         for at, number in pairs:
-            numbered = at in self._numbered
-            self._owner[at], self._reasons[at] = number, ORDER_OF_NUMBERS if numbered else reason
+            if at in self._numbered:
+                reason = SHORTER_WAY if self._by_way.get(at) == number else ORDER_OF_NUMBERS
+            self._owner[at], self._reasons[at] = number, reason
             self._in_scope[self._kernels.places[at][0]].setdefault(number, at)
 
     def _told(self, places: Sequence[int], takers: Sequence[int]) -> tuple[Pairs, str]:
@@ -257,6 +262,9 @@ class _GraphOrder:
             if not any(self._has_repeated_calls(run) for run in runs):
                 branches = set(self._numbered.values())
                 self._numbered.update(branches_by_number(self._units, self._kernels, runs, branches))
+            for run in runs:
+                self._by_way.update(branches_by_way(self._units, run))
+        self._numbered = {**self._by_way, **self._numbered}
         return bool(self._numbered)
 
     def _runs(self, pairs: Pairs) -> list[Pairs]:

@@ -18,6 +18,7 @@ FORK = "adds up the gradients where a residual branch began"
 AMBIGUOUS = "ambiguous: equal-shape branches, and which of them is not recorded"
 NUMBERED_BRANCHES = "equal-shape branches of a loop: paired in the order in which the compiler numbered them"
 ORDER_OF_NUMBERS = "equal-shape branches: called in the order in which the compiler numbered them, if code uses them so"
+SHORTER_WAY = "equal-shape branches: the one with the shorter way to where they meet runs first in a compiled graph"
 LACKING_BRANCH = "equal-shape branches of a loop: told by the one that makes no gradient for the state before the loop"
 SAME_SCOPE = "in the scope of other work that goes with this"
 SERVES = "converts, moves or clears data for this work"
@@ -50,6 +51,7 @@ CONFIDENCE = {
     SAME_COLLECTIVE: 0.8,
     NUMBERED_BRANCHES: 0.5,
     LACKING_BRANCH: 0.5,
+    SHORTER_WAY: 0.5,
     ORDER_OF_NUMBERS: 0.5,
     WHOLE_UPDATE: 0.6,
     PLACE_ONLY: 0.6,
