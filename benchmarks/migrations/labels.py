@@ -273,7 +273,13 @@ def _labels_of_graph(files: Sequence[Path]) -> dict[str, tuple[str, str]]:
                 if phase == "forward":
                     owners = {one for argument in arguments if (one := _parameter(nodes, argument))}
                     claims[names[number]] |= {(phase, one) for one in owners}
-    return {name: next(iter(found)) for name, found in claims.items() if len(found) == 1}
+    told = {name: next(iter(found)) for name, found in claims.items() if len(found) == 1}
+    owners = {owner for _, owner in told.values()}
+    parents = {owner for owner in owners if any(other.startswith(f"{owner}.") for other in owners)}
+    # The hooks call work directly in a parent its `functional`.
+    return {
+        name: (phase, f"{owner}.functional" if owner in parents else owner) for name, (phase, owner) in told.items()
+    }
 
 
 def _nodes(text: str) -> tuple[dict[str, tuple[str, list[str]]], dict[str, str]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import mindspore as ms
 from mindspore import nn, ops
 from mindspore_networks import Network
@@ -98,7 +100,7 @@ class ConvolutionalVae(nn.Cell):
         super().__init__()
         sizes = (3, 16, 32, 64)
         down: list[nn.Cell] = []
-        for channels, out in zip(sizes, sizes[1:]):
+        for channels, out in pairwise(sizes):
             down += [
                 nn.Conv2d(channels, out, 4, 2, pad_mode="pad", padding=1), nn.BatchNorm2d(out), nn.LeakyReLU(0.2),
             ]  # fmt: skip
@@ -129,7 +131,7 @@ class VaeLoss(nn.Cell):
 
 
 def _perceptron(sizes: tuple[int, ...]) -> list[nn.Cell]:
-    return [layer for a, b in zip(sizes, sizes[1:]) for layer in (nn.Dense(a, b), nn.ReLU())]
+    return [layer for a, b in pairwise(sizes) for layer in (nn.Dense(a, b), nn.ReLU())]
 
 
 class Dlrm(nn.Cell):

@@ -34,9 +34,9 @@ PAIRS = (
     ("ms_graph", "ms_graph_jit"),
 )
 NETWORKS = (
-    "bert", "cells", "contour", "convnext", "decoder", "dlrm", "encoder", "gates", "gpt", "inception", "llama", "memory",
-    "mixer", "mobile", "mobilenet_v2", "patches", "recommender", "recurrent", "scaled", "segment", "speech", "squeeze",
-    "tagger", "tied", "translator", "twin", "unet", "vae",
+    "bert", "cells", "contour", "convnext", "decoder", "dlrm", "encoder", "gates", "gpt", "inception", "llama",
+    "memory", "mixer", "mobile", "mobilenet_v2", "patches", "recommender", "recurrent", "scaled", "segment", "speech",
+    "squeeze", "tagger", "tied", "translator", "twin", "unet", "vae",
 )  # fmt: skip
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from settings import CLASSES, LEARNING_RATE, TABLES, VOCABULARY, WEIGHT_DECAY
 from torch import nn
@@ -101,7 +103,7 @@ class ConvolutionalVae(nn.Module):
         super().__init__()
         sizes = (3, 16, 32, 64)
         down: list[nn.Module] = []
-        for channels, out in zip(sizes, sizes[1:]):
+        for channels, out in pairwise(sizes):
             down += [nn.Conv2d(channels, out, 4, 2, 1, bias=False), nn.BatchNorm2d(out), nn.LeakyReLU(0.2)]
         self.encoder = nn.Sequential(*down)
         self.mean = nn.Linear(64 * 16, 24)
@@ -112,9 +114,7 @@ class ConvolutionalVae(nn.Module):
             up += [nn.ConvTranspose2d(channels, out, 4, 2, 1, bias=False), nn.BatchNorm2d(out), nn.ReLU()]
         self.decoder = nn.Sequential(*up, nn.ConvTranspose2d(16, 3, 4, 2, 1), nn.Sigmoid())
 
-    def forward(
-        self, images: torch.Tensor, noise: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def forward(self, images: torch.Tensor, noise: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         x = self.encoder(images).flatten(1)
         mean, log_variance = self.mean(x), self.log_variance(x)
         z = mean + noise * torch.exp(0.5 * log_variance)
@@ -129,7 +129,7 @@ class VaeLoss(nn.Module):
 
 
 def _perceptron(sizes: tuple[int, ...]) -> list[nn.Module]:
-    return [layer for a, b in zip(sizes, sizes[1:]) for layer in (nn.Linear(a, b), nn.ReLU())]
+    return [layer for a, b in pairwise(sizes) for layer in (nn.Linear(a, b), nn.ReLU())]
 
 
 class Dlrm(nn.Module):

@@ -198,9 +198,8 @@ class _GraphOrder:
     def _follow(self, places: Sequence[int], takers: Sequence[int]) -> None:
         pairs, reason = self._told(places, takers)
         for at, number in pairs:
-            if at in self._numbered:
-                reason = SHORTER_WAY if self._by_way.get(at) == number else ORDER_OF_NUMBERS
-            self._owner[at], self._reasons[at] = number, reason
+            by_branch = SHORTER_WAY if self._by_way.get(at) == number else ORDER_OF_NUMBERS
+            self._owner[at], self._reasons[at] = number, by_branch if at in self._numbered else reason
             self._in_scope[self._kernels.places[at][0]].setdefault(number, at)
 
     def _told(self, places: Sequence[int], takers: Sequence[int]) -> tuple[Pairs, str]:
@@ -208,12 +207,10 @@ class _GraphOrder:
         in_time = [(at, self._numbered.get(at, number)) for at, number in zip(places, takers, strict=True)]
         if told := self._told_by_companion(places, takers):
             return told, SHAPES_AGREE
-        if told := self._told_by_core(places, takers):
+        if told := self._told_by_core(places, takers) or shares_by_burst(self._units, places, takers):
             return told, SHAPES_AGREE
         if told := self._told_by_scope(places, takers):
             return told, SAME_SCOPE
-        if told := shares_by_burst(self._units, places, takers):
-            return told, SHAPES_AGREE
         if told := self._told_by_loop(places, takers):
             return told, NUMBERED_BRANCHES
         if told := self._told_by_lack(in_time):
@@ -296,10 +293,15 @@ class _GraphOrder:
                         self.undecided.add((number, following), (at, later))
 
     def _waits(self, at: int, number: int, later: int, following: int) -> bool:
-        """Say whether work that the other framework did between two units ran between their kernels, too."""
+        """Say whether work that the other framework did between two units ran between their kernels, too.
+
+        Where it ran in the opposite order, it is that of further branches.
+        """
         between = self._owner[at + 1 : later]
         places = at + 1 + np.flatnonzero((between > number) & (between < following))
-        return any(self._does_work(int(place)) for place in places)
+        working = [int(self._owner[place]) for place in places if self._does_work(int(place))]
+        is_reversed = len(set(working)) > 1 and working == sorted(working, reverse=True)
+        return bool(working) and not is_reversed
 
     def _is_repeated_call(self, number: int, following: int) -> bool:
         """Say whether two units are one line of code in two rounds of a loop: equal work stands before or after."""

@@ -99,7 +99,11 @@ def _by_number(units: Sequence[Unit], run: Pairs, numbers: dict[int, int]) -> Pa
     if not numbers:
         return []
     backward = units[run[0][1]].phase == "backward"
-    places = sorted((at for at, _ in run), key=numbers.__getitem__, reverse=backward)
+    in_time = sorted(at for at, _ in run)
+    places = sorted(in_time, key=numbers.__getitem__, reverse=backward)
+    if backward and places != in_time and any(units[number].op_class == "embedding" for _, number in run):
+        # Gradients that are scattered into tables are numbered in either order.
+        return []
     return list(zip(places, sorted(number for _, number in run), strict=True))
 
 
