@@ -7,14 +7,14 @@ products of the state follow each other with the rest of their rounds in between
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 
+from profkit.correlate.equal_branches import Pairs, own_numbers
+from profkit.correlate.segmentation import Kernels
 from profkit.correlate.tensor_shapes import Shape, ShapeSet
 from profkit.correlate.units import Unit
-
-Pairs = list[tuple[int, int]]
 
 
 def with_shares(units: Sequence[Unit]) -> list[Unit]:
@@ -63,34 +63,50 @@ def _share(whole: Unit, *, with_whole: bool) -> Unit:
     return replace(whole, shapes=shapes, operands=operands, is_share=True)
 
 
-def shares_by_burst(units: Sequence[Unit], places: Sequence[int], takers: Sequence[int]) -> Pairs:
-    """Pair the kernels of a queue with shares of rounds and products of states; [] where bursts do not tell.
+def shares_by_burst(units: Sequence[Unit], kernels: Kernels, places: Sequence[int], takers: Sequence[int]) -> Pairs:
+    """Pair the kernels of a queue with shares of rounds and products of states; [] where nothing tells.
+
+    The states of two layers follow each other; whose burst runs first says nothing, but the compiler numbers the shares
+    of one layer around or ahead of its states.
 
     Args:
         units: The units of the step.
+        kernels: Its kernels in order of execution.
         places: The queue: kernels of one type and shape, in order of execution.
         takers: The units that take them, in order, one for each place.
     """
     shares = [number for number in takers if units[number].is_share]
     others = [number for number in takers if not units[number].is_share]
-    if not shares or len({units[number].rows for number in takers}) < 2:
+    layers = list(dict.fromkeys(units[number].rows for number in takers))
+    numbers = own_numbers(kernels, places)
+    count, rest = divmod(len(shares), len(layers))
+    if not count or rest or len(layers) < 2 or len(others) != len(shares) or not numbers:
         return []
+    early = [at for burst in _bursts(places) if len(burst) >= count for at in burst]
+    # The first rounds wait for nothing either: where they run with the burst, they began it.
+    ahead = len(early) - len(shares)
+    if not 0 <= ahead <= len(layers):
+        return []
+    early = early[ahead:]
+    late = [at for at in places if at not in set(early)]
+    of_states = [late[begin : begin + count] for begin in range(0, len(late), count)]
+    of_shares = [early[begin : begin + count] for begin in range(0, len(early), count)]
+    order = sorted(range(len(layers)), key=lambda layer: _middle(numbers, of_states[layer]))
+    told: Pairs = list(zip(late, others, strict=True))
+    for layer, burst in zip(order, sorted(of_shares, key=lambda one: _middle(numbers, one)), strict=True):
+        told += zip(burst, (one for one in shares if units[one].rows == layers[layer]), strict=True)
+    return told
+
+
+def _bursts(places: Sequence[int]) -> list[list[int]]:
     bursts: list[list[int]] = []
     for at in places:
         if bursts and bursts[-1][-1] + 1 == at:
             bursts[-1].append(at)
         else:
             bursts.append([at])
-    least = min(_count(units, shares, number) for number in shares)
-    early = [at for burst in bursts if len(burst) >= least for at in burst]
-    # The first rounds wait for nothing either: where they run with the burst, they began it.
-    ahead = early[: len(early) - len(shares)]
-    if len(early) < len(shares) or len(ahead) > len({units[number].rows for number in others}):
-        return []
-    early = early[len(ahead) :]
-    rest = [at for at in places if at not in set(early)]
-    return [*zip(early, shares, strict=True), *zip(rest, others, strict=True)]
+    return bursts
 
 
-def _count(units: Sequence[Unit], shares: Sequence[int], number: int) -> int:
-    return sum(units[other].rows == units[number].rows for other in shares)
+def _middle(numbers: Mapping[int, int], places: Sequence[int]) -> int:
+    return sorted(numbers[at] for at in places)[len(places) // 2]

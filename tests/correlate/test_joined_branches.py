@@ -74,10 +74,17 @@ def test_the_whole_product_stays_where_its_rounds_are_not_found() -> None:
     assert with_shares(units) == units
 
 
-def test_bursts_tell_the_input_of_two_layers_from_their_states() -> None:
+def test_numbers_tell_whose_input_a_burst_is() -> None:
     units = with_shares([*layer(0), *layer(1)])
     takers = [number for number, one in enumerate(units) if one.op_class == "matmul"]
-    # The first state, the inputs of both layers at once, then the states one by one.
-    told = dict(shares_by_burst(units, [0, 2, 3, 4, 5, 6, 7, 10, 12, 14, 16, 18], takers))
+    # The first state, the inputs of the second and of the first layer, then the states one by one.
+    numbers = [3, 7, 9, 11, 0, 1, 2, 4, 5, 6, 8, 10]
+    places = [0, 2, 3, 4, 5, 6, 7, 10, 12, 14, 16, 18]
+    named = dict(zip(places, numbers, strict=True))
+    run = Kernels(["matmul"] * 19, [STATE[:2]] * 19, np.zeros(19, dtype=bool), ["forward"] * 19,
+                  [("Default/MatMul", named.get(at, -1)) for at in range(19)])  # fmt: skip
+    told = dict(shares_by_burst(units, run, places, takers))
     layers = {at: units[number].rows[0] for at, number in told.items()}
-    assert layers == {0: 0, 2: 0, 3: 0, 4: 0, 5: 1, 6: 1, 7: 1, 10: 0, 12: 0, 14: 1, 16: 1, 18: 1}
+    assert layers == {0: 0, 2: 1, 3: 1, 4: 1, 5: 0, 6: 0, 7: 0, 10: 0, 12: 0, 14: 1, 16: 1, 18: 1}
+    unnumbered = Kernels(run.types, run.tensors, run.layout, run.phases, [("Default/MatMul", -1)] * 19)
+    assert shares_by_burst(units, unnumbered, places, takers) == []
