@@ -51,6 +51,11 @@ def show(kind: str, rows: int) -> None:
             "dur_ns": numbers.integers(1_000, 10_000_000, rows),
         }
     )
+    if kind == "profkit":
+        # As opening a session does.
+        from profkit.tui.background import spare_collections
+
+        spare_collections()
     app = _view_app(frame) if kind == "profkit" else _stock_app(frame)
     # From here on the peak is that of showing, not of making the frame.
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")

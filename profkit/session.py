@@ -59,6 +59,7 @@ class Session:
         title: What was compared, one line.
         created: When, ISO 8601 in UTC.
         inputs: What the user named, by role (ref, run, ref dump, run dump).
+        folder: Where relative paths begin in everything the session says, absolute; empty for the working directory.
         operators, alignment, bridge, bridge_rows, parity, overflow, findings, steps, breakdown, sources, issues:
             Frames of profkit.schema; empty if the question was not asked.
         memory, memory_curve, communication: Frames of profkit.session_resources; empty if nothing of it was recorded.
@@ -70,6 +71,7 @@ class Session:
     title: str
     created: str
     inputs: Mapping[str, str] = field(default_factory=dict)
+    folder: str = ""
     operators: pd.DataFrame = field(default_factory=OPERATORS.empty)
     alignment: pd.DataFrame = field(default_factory=ALIGNMENT.empty)
     bridge: pd.DataFrame = field(default_factory=BRIDGE.empty)
@@ -88,6 +90,10 @@ class Session:
     not_judged: tuple[str, ...] = ()
     unanswered: frozenset[str] = frozenset()
 
+    def file(self, path: str) -> Path:
+        """Give the place of a file that the session names."""
+        return Path(self.folder, path)
+
     def save(self, directory: Path, *, force: bool = False) -> None:
         """Write the session as a directory, whole or not at all.
 
@@ -100,6 +106,7 @@ class Session:
             "title": self.title,
             "created": self.created,
             "inputs": dict(self.inputs),
+            "folder": self.folder,
             "sides": list(self.sides),
             "not_judged": list(self.not_judged),
             "unanswered": sorted(self.unanswered),
@@ -134,6 +141,7 @@ class Session:
                 title=str(header["title"]),
                 created=str(header["created"]),
                 inputs={str(role): str(path) for role, path in header["inputs"].items()},
+                folder=str(header.get("folder", "")),
                 sides=(str(reference), str(run)),
                 not_judged=tuple(str(sentence) for sentence in header["not_judged"]),
                 unanswered=frozenset(str(question) for question in header["unanswered"]),

@@ -135,6 +135,7 @@ def judge(
         title=f"{ref.path} against {run.path}" if ref is not None else str(run.path),
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         inputs=inputs.by_role(),
+        folder=str(Path.cwd()),
         operators=operators,
         alignment=executions,
         bridge=difference.parts,

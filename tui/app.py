@@ -24,18 +24,13 @@ from profkit.tui.palette import ActionCommands
 from profkit.tui.screens.action_screen import ActionScreen
 from profkit.tui.screens.run_picker import SessionPicker
 from profkit.tui.screens.text_screen import TextScreen, help_text
-from profkit.tui.screens.view_screen import ViewScreen
+from profkit.tui.screens.view_screen import DETAIL_PLACES, ViewScreen
 from profkit.tui.selection import Selection
 from profkit.tui.session_state import SessionState, save_state
 from profkit.tui.user_settings import Settings, load_settings, settings_file
 from profkit.tui.view import Place
 from profkit.tui.widgets.breadcrumb import Breadcrumb
 from profkit.tui.widgets.view_bar import Tab, ViewBar
-
-# Classes that a screen takes from its size, for app.tcss: from so many columns or lines on.
-_WIDTH_CLASSES = [(0, "-narrow"), (150, "-wide")]
-_HEIGHT_CLASSES = [(0, "-short"), (16, "-tall")]
-
 
 VIEW_NAMES = tuple(action.id for action in ACTIONS if action.name.startswith("app.show_view("))
 """Names of all views, in the order of their keys."""
@@ -54,8 +49,6 @@ class ProfkitApp(OpeningApp):
 
     CSS_PATH = "app.tcss"
     COMMANDS = {ActionCommands}  # noqa: RUF012 - Textual reads it as a class variable
-    HORIZONTAL_BREAKPOINTS = _WIDTH_CLASSES
-    VERTICAL_BREAKPOINTS = _HEIGHT_CLASSES
 
     def __init__(
         self,
@@ -74,6 +67,7 @@ class ProfkitApp(OpeningApp):
         self._been: list[Place] = []
         self._ahead: list[Place] = []
         self._selection = Selection()
+        self._detail_place = ""
 
     async def on_mount(self) -> None:
         """Take the user's settings, then open what is to be opened."""
@@ -126,14 +120,16 @@ class ProfkitApp(OpeningApp):
     def _make_screens(self, opened: OpeningApp.Opened, state: SessionState) -> dict[str, ViewScreen]:
         keys = {action.id: key_labels(self._settings.keys_of(action)) for action in actions_of(["view"])}
         tabs = [
-            Tab(view.name, keys[view.name], view.title, count(len(view.frame)))
+            Tab(view.name, keys[view.name], view.title, view.short, count(len(view.frame)))
             for view in opened.views
             if not view.part_of
         ]
         screens = {
             view.name: ViewScreen(view, tabs, opened.session.title, state.views.get(view.name)) for view in opened.views
         }
+        self._detail_place = state.detail if state.detail in DETAIL_PLACES else ""
         for screen in screens.values():
+            screen.place_detail(self._detail_place)
             # Installed, a screen outlives being switched away from.
             self.install_screen(screen, name=f"view-{id(screen)}")
         return screens
@@ -146,7 +142,7 @@ class ProfkitApp(OpeningApp):
         states = {name: screen.state() for name, screen in self._screens.items()}
         views = {name: state for name, state in states.items() if state is not None}
         try:
-            save_state(self._session, self._current_view(), views)
+            save_state(self._session, self._current_view(), views, self._detail_place)
         except ProfkitError as error:
             self.notify(printable(f"{error.message}: {error.hint}"), severity="error", markup=False)
 
@@ -158,6 +154,12 @@ class ProfkitApp(OpeningApp):
     @on(ViewBar.Chosen)
     async def _show_chosen(self, message: ViewBar.Chosen) -> None:
         await self.action_show_view(message.name)
+
+    @on(ViewScreen.DetailPlaced)
+    def _place_detail(self, message: ViewScreen.DetailPlaced) -> None:
+        for screen in self._screens.values():
+            screen.place_detail(message.place)
+        self._detail_place = message.place
 
     @on(ViewScreen.Selected)
     def _select(self, message: ViewScreen.Selected) -> None:

@@ -26,10 +26,17 @@ class CodePlace:
     Attributes:
         path: The file, as recorded.
         line: The line, from 1; None if only the file is known.
+        folder: Where a relative path begins; empty for the working directory.
     """
 
     path: str
     line: int | None = None
+    folder: str = ""
+
+    @property
+    def file(self) -> Path:
+        """The file; absolute, so that an editor does not take it for an option."""
+        return Path(self.folder, self.path).absolute()
 
     @classmethod
     def parse(cls, text: object) -> CodePlace | None:
@@ -38,24 +45,21 @@ class CodePlace:
         return cls(match["path"], int(match["line"])) if match else None
 
     @classmethod
-    def of_file(cls, path: object, where: object = "") -> CodePlace | None:
+    def of_file(cls, path: object, where: object = "", folder: str = "") -> CodePlace | None:
         """Give the place "line N" of a file, or the file; None without one."""
         if not isinstance(path, str) or not path:
             return None
         match = _LINE.search(where) if isinstance(where, str) else None
-        return cls(path, int(match["line"]) if match else None)
+        return cls(path, int(match["line"]) if match else None, folder)
 
     def __str__(self) -> str:
         return self.path if self.line is None else f"{self.path}:{self.line}"
 
 
 def editor_command(place: CodePlace, environment: Mapping[str, str] = os.environ) -> list[str] | None:
-    """Give the command that opens a place in $VISUAL or $EDITOR; None where neither is set or the file is not here.
-
-    The path is made absolute, so that none is taken for an option.
-    """
+    """Give the command that opens a place in $VISUAL or $EDITOR; None where neither is set or the file is not here."""
     editor = shlex.split(environment.get("VISUAL") or environment.get("EDITOR") or "")
-    path = Path(place.path).absolute()
+    path = place.file
     if not editor or "\0" in place.path or not path.is_file():
         return None
     name = Path(editor[0]).name

@@ -11,6 +11,7 @@ from textual.content import Content
 from profkit.report.quantities import UNKNOWN, count
 from profkit.safe_text import printable
 from profkit.tui.verdicts import Verdict
+from profkit.tui.widgets.table_column import is_no_place
 
 _LONGEST_TEXT = 2_000
 _TONE_STYLES = {"bad": "$text-error", "warning": "$text-warning", "good": "$text-success", "muted": "dim"}
@@ -34,6 +35,10 @@ class DetailText:
         text = UNKNOWN if pd.isna(value) else shortened(value)
         self._lines.append(Content.assemble((f"{shortened(label)}  ", "dim"), text))
         return self
+
+    def place(self, label: str, value: Any) -> DetailText:
+        """Add a rank, step or group, where -1 stands for none."""
+        return self.field(label, pd.NA if is_no_place(value) else value)
 
     def verdict(self, label: str, value: Any, verdicts: Mapping[object, Verdict]) -> DetailText:
         """Add "label glyph word" in the verdict's tone."""

@@ -16,7 +16,7 @@ from profkit.errors import CancelledError, ProfkitError
 from profkit.progress import Progress
 from profkit.session import Session
 from profkit.session_comparison import SessionPair
-from profkit.tui.background import in_background
+from profkit.tui.background import in_background, spare_collections
 from profkit.tui.key_order import OrderedKeysApp
 from profkit.tui.screens.action_screen import ActionScreen
 from profkit.tui.screens.loading import LoadingScreen, MessageScreen
@@ -139,7 +139,9 @@ class OpeningApp(OrderedKeysApp):
             remembered = load_state(session)
         except ProfkitError as error:
             problems.append(f"{error.message}; {error.hint}")
-        return self.Opened(session, make_views(session, before), remembered, tuple(problems), view)
+        views = make_views(session, before)
+        spare_collections()
+        return self.Opened(session, views, remembered, tuple(problems), view)
 
     def _listener(self, stop: threading.Event) -> Progress:
         last_report = 0.0

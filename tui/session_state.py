@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -61,24 +60,29 @@ class SessionState(msgspec.Struct):
         inputs: What the session was made of, for a reader of the file.
         view: Name of the view shown last; empty for none.
         views: What is remembered of each view, by its name.
+        detail: Where the text about a row stands, a class of app.tcss; empty for the usual place.
         version: Version of this layout.
     """
 
     inputs: dict[str, str]
     view: str = ""
     views: dict[str, ViewState] = {}
+    detail: str = ""
     version: int = _VERSION
 
 
 def state_file(session: Session) -> Path:
     """Give the file for a session: the same for the same inputs, whether they were triaged anew or saved."""
-    inputs = _absolute(session.inputs)
+    inputs = _absolute(session)
     told = json.dumps([sorted(inputs.items()), "" if inputs else session.title])
     return state_folder() / _FOLDER / f"{hashlib.sha256(told.encode()).hexdigest()[:32]}.json"
 
 
-def _absolute(inputs: Mapping[str, str]) -> dict[str, str]:
-    return {role: ", ".join(str(Path(path).absolute()) for path in told.split(", ")) for role, told in inputs.items()}
+def _absolute(session: Session) -> dict[str, str]:
+    return {
+        role: ", ".join(str(session.file(path).absolute()) for path in told.split(", "))
+        for role, told in session.inputs.items()
+    }
 
 
 def load_state(session: Session) -> SessionState | None:
@@ -104,7 +108,7 @@ def load_state(session: Session) -> SessionState | None:
     return state
 
 
-def save_state(session: Session, view: str, views: dict[str, ViewState]) -> None:
+def save_state(session: Session, view: str, views: dict[str, ViewState], detail: str = "") -> None:
     """Remember a session; the file is readable by the user alone.
 
     Raises:
@@ -113,7 +117,8 @@ def save_state(session: Session, view: str, views: dict[str, ViewState]) -> None
     path = state_file(session)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_bytes_in_one_step(path, msgspec.json.encode(SessionState(_absolute(session.inputs), view, views)))
+        state = SessionState(_absolute(session), view, views, detail)
+        write_bytes_in_one_step(path, msgspec.json.encode(state))
         path.chmod(0o600)
     except OSError as error:
         raise ProfkitError(f"{path} cannot be written: {error.strerror}", "set PROFKIT_STATE_DIR") from error

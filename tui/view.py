@@ -47,6 +47,7 @@ class View:
         describe: Gives the text about a row.
         leads_to: Gives what Enter on a row leads to; None shows the text about the row.
         when_empty: What to say if there are no rows.
+        short: Title in a bar that has no room for all titles; not wanted of a part of another view.
         words: Filter words and what they select.
         sort: How the rows are sorted at first; None keeps the order of the frame.
         note: One line that stands under the table.
@@ -69,6 +70,7 @@ class View:
     describe: Callable[[int], Content]
     leads_to: Callable[[int], Place | None]
     when_empty: str
+    short: str = ""
     words: Mapping[str, FilterWord] = field(default_factory=dict)
     sort: Sort | None = None
     note: str = ""

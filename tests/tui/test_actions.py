@@ -116,13 +116,39 @@ async def next_flagged(pilot, settle):
     assert await rows_after(pilot, *["]"] * 5) == 6
 
 
-async def toggle_detail(pilot, settle):
-    detail = pilot.app.screen.query_one("#detail")
-    assert detail.region.width
+async def place_detail(pilot, settle):
+    table, detail = pilot.app.screen.table, pilot.app.screen.query_one("#detail")
+    assert detail.region.x >= table.region.right
     await pilot.press("d")
+    await settle()
+    assert detail.region.y >= table.region.bottom
+    await pilot.press("2")
+    await settle()
+    assert pilot.app.screen.query_one("#detail").region.y >= pilot.app.screen.table.region.bottom
+    await pilot.press("1", "d")
+    await settle()
     assert not detail.region.width
     await pilot.press("d")
-    assert detail.region.width
+    await settle()
+    assert detail.region.x >= table.region.right
+
+
+async def scroll_detail(pilot, settle):
+    await pilot.resize_terminal(80, 24)
+    await settle()
+    detail = pilot.app.screen.query_one("#detail")
+    await pilot.press("J", "J")
+    await settle()
+    assert detail.scroll_offset.y == 2 * (detail.size.height // 2)
+    await pilot.press("K")
+    await settle()
+    assert detail.scroll_offset.y == detail.size.height // 2
+
+
+async def read(pilot, settle):
+    await pilot.press("2", "i")
+    assert isinstance(pilot.app.screen, TextScreen)
+    assert "Mask with a finite number." in screen_text(pilot)
 
 
 async def export(pilot, settle):
@@ -507,7 +533,10 @@ EXERCISES: dict[str, Exercise] = {
     "filter": filter_rows,
     "previous-flag": previous_flagged,
     "next-flag": next_flagged,
-    "detail": toggle_detail,
+    "detail": place_detail,
+    "detail-up": scroll_detail,
+    "detail-down": scroll_detail,
+    "read": read,
     "fold": fold,
     "picture": toggle_chart,
     "zoom-in": zoom_in,

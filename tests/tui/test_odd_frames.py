@@ -99,7 +99,7 @@ async def test_every_view_shows_it(session, run_app, kind, size):
             screen = pilot.app.screen
             table = screen.table
             lines = [table.render_line(y).text for y in range(table.size.height)]
-            if screen._chart is not None:
+            if screen.drawn_chart is not None:
                 lines += [screen.chart.render_line(y).text for y in range(screen.chart.size.height)]
             for line in [*lines, str(screen.query_one("#detail-text", Static).content)]:
                 assert is_plain(line), (name, line)

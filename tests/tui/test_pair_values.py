@@ -11,6 +11,7 @@ from textual.widgets import Static
 
 from profkit.errors import ProfkitError
 from profkit.schema import PARITY
+from profkit.session import Session
 from profkit.tui.screens.text_screen import TextScreen
 from profkit.tui.views.pair_values import pair_values
 
@@ -44,7 +45,7 @@ def parity(path_a, path_b):
 
 
 def test_every_element_is_counted_and_the_worst_come_first(pair):
-    text = str(pair_values(parity(*pair).iloc[0]))
+    text = str(pair_values(Session(title="", created=""), parity(*pair).iloc[0]))
     assert "12 of 12 elements" in text
     counts = [int(line.split()[-1]) for line in text.splitlines() if " to " in line or "equal" in line]
     assert counts[0] == 10
@@ -57,12 +58,22 @@ def test_every_element_is_counted_and_the_worst_come_first(pair):
 def test_files_that_are_gone_or_do_not_fit_are_told(pair):
     np.save(pair[1], np.zeros(5))
     with pytest.raises(ProfkitError, match="no differences"):
-        pair_values(parity(*pair).iloc[0])
+        pair_values(Session(title="", created=""), parity(*pair).iloc[0])
     pair[1].unlink()
     with pytest.raises(ProfkitError, match=r"b\.npy"):
-        pair_values(parity(*pair).iloc[0])
+        pair_values(Session(title="", created=""), parity(*pair).iloc[0])
     with pytest.raises(ProfkitError, match="side a"):
-        pair_values(parity(None, pair[1]).iloc[0])
+        pair_values(Session(title="", created=""), parity(None, pair[1]).iloc[0])
+
+
+def test_files_are_found_from_another_working_directory(pair, monkeypatch, tmp_path):
+    made_in = pair[0].parent
+    shown = parity(pair[0].name, pair[1].name)
+    monkeypatch.chdir(tmp_path.parent)
+    session = Session(title="", created="", folder=str(made_in), parity=shown)
+    session.save(tmp_path / "session")
+    text = str(pair_values(Session.load(tmp_path / "session"), shown.iloc[0]))
+    assert "12 of 12 elements" in text
 
 
 async def test_w_shows_them(session, run_app, pair):

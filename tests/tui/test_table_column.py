@@ -8,11 +8,13 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from profkit.tui.verdicts import PARITY
-from profkit.tui.widgets.column_layout import GAP, GUTTER, first_column_showing, place_columns
+from profkit.tui.widgets.column_layout import GUTTER, first_column_showing, fitted_widths, gap_of, place_columns
 from profkit.tui.widgets.table_column import (
     count_column,
     duration_column,
+    essential,
     fitted,
+    place_column,
     text_column,
     verdict_column,
 )
@@ -59,10 +61,30 @@ def test_a_verdict_has_glyph_word_and_tone():
 
 def test_a_number_is_left_out_rather_than_cut():
     columns = [text_column("a", "a"), count_column("b", "b"), text_column("c", "c")]
-    narrow = place_columns(columns, [10, 18, 20], first=1, available=GUTTER + 10 + GAP + 17)
+    narrow = place_columns(columns, [10, 18, 20], first=1, available=GUTTER + 10 + gap_of(0) + 17)
     assert [place.column for place in narrow] == [0]
-    wide = place_columns(columns, [10, 18, 20], first=1, available=GUTTER + 10 + GAP + 18 + GAP + 7)
+    wide = place_columns(columns, [10, 18, 20], first=1, available=GUTTER + 10 + gap_of(0) + 18 + gap_of(0) + 7)
     assert [(place.column, place.width) for place in wide] == [(0, 10), (1, 18), (2, 7)]
+
+
+def test_a_narrow_table_cuts_text_until_what_is_essential_is_in_sight():
+    columns = [
+        *essential(text_column("a", "a"), text_column("b", "b")),
+        count_column("c", "c"),
+        *essential(count_column("d", "d")),
+    ]
+    widths = [24, 28, 8, 9]
+    assert fitted_widths(columns, widths, 100) == (24, 28, 8, 9)
+    fitted = fitted_widths(columns, widths, 46)
+    assert GUTTER + fitted[0] + fitted[1] + fitted[3] + 2 * gap_of(46) == 46
+    assert fitted[2:] == (8, 9)
+    assert fitted_widths(columns, widths, 20) == (8, 10, 8, 9)
+
+
+@pytest.mark.parametrize("none", [-1, pd.NA, np.int64(-1)])
+def test_no_rank_is_no_number(none):
+    assert place_column("rank", "rank").cell(none, 4).text.strip() == "-"
+    assert place_column("rank", "rank").cell(0, 4).text == "   0"
 
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=8), st.integers(0, 90), st.data())

@@ -142,7 +142,7 @@ class RowActions(ActionScreen[None]):
             return
         command = editor_command(place)
         if command is None:
-            path = Path(place.path)
+            path = place.file
             why = "set $EDITOR to open it" if path.is_file() else "a folder" if path.is_dir() else "not found from here"
             self.say(f"{place}  ({why})")
             return

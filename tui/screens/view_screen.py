@@ -22,6 +22,7 @@ from profkit.tui.detail_text import DetailText
 from profkit.tui.row_filter import FilterError, RowFilter, parse_filter
 from profkit.tui.row_marks import RowMarks
 from profkit.tui.row_order import Sort
+from profkit.tui.screens.chart_actions import ChartActions
 from profkit.tui.screens.column_picker import ColumnPicker
 from profkit.tui.screens.row_actions import RowActions
 from profkit.tui.screens.text_screen import TextScreen, filter_help
@@ -29,14 +30,18 @@ from profkit.tui.selection import Selection, rows_of, selected_by
 from profkit.tui.session_state import ViewState
 from profkit.tui.view import Place, View
 from profkit.tui.widgets.breadcrumb import Breadcrumb, Crumb
+from profkit.tui.widgets.column_layout import WIDE_COLUMNS
 from profkit.tui.widgets.filter_input import FilterInput
 from profkit.tui.widgets.frame_table import FrameTable
 from profkit.tui.widgets.view_bar import Tab, ViewBar
 
 _FILTER_DELAY_SECONDS = 0.1
+_DETAIL_BELOW, _WITHOUT_DETAIL = "-detail-below", "-without-detail"
+DETAIL_PLACES = frozenset({_DETAIL_BELOW, _WITHOUT_DETAIL})
+"""Classes of app.tcss: where the text about a row stands, if not beside the table or, where that is narrow, below."""
 
 
-class ViewScreen(RowActions):
+class ViewScreen(RowActions, ChartActions):
     """Shows one view.
 
     Args:
@@ -49,6 +54,9 @@ class ViewScreen(RowActions):
     AUTO_FOCUS = "FrameTable"
     SCOPES = ("view", "chart", "tree", "values", "everywhere")
     BINDINGS = bindings(*SCOPES)
+    # Classes for app.tcss: from so many columns or lines on.
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE_COLUMNS, "-wide")]  # noqa: RUF012 - as Textual has it
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (16, "-tall")]  # noqa: RUF012 - as Textual has it
 
     class Selected(Message):
         """The user moved to a row that speaks of an operator or a module.
@@ -72,6 +80,17 @@ class ViewScreen(RowActions):
             super().__init__()
             self.place = place
 
+    class DetailPlaced(Message):
+        """The user wants the text about rows elsewhere.
+
+        Attributes:
+            place: As for ViewScreen.place_detail.
+        """
+
+        def __init__(self, place: str) -> None:
+            super().__init__()
+            self.place = place
+
     class Left(Message):
         """The user asked to go back, and nothing here was left to undo."""
 
@@ -85,13 +104,13 @@ class ViewScreen(RowActions):
         self._session_title = title
         self._filter_timer: Timer | None = None
         self._filter_problem = ""
-        self._chart = view.chart() if view.chart is not None and len(view.frame) else None
+        self.drawn_chart = view.chart() if view.chart is not None and len(view.frame) else None
 
     @property
     def scopes(self) -> tuple[Scope, ...]:
         """The scopes that do something in this view: not those of what it does not have."""
         view = self.view
-        absent = {"chart": self._chart is None, "tree": view.depth is None, "values": view.values is None}
+        absent = {"chart": self.drawn_chart is None, "tree": view.depth is None, "values": view.values is None}
         return ("table", *(scope for scope in self.SCOPES if not absent.get(scope, False)))
 
     def help_topic(self) -> Content:
@@ -104,8 +123,8 @@ class ViewScreen(RowActions):
         view = self.view
         yield ViewBar(self._tabs, view.part_of or view.name, self._session_title)
         yield Breadcrumb()
-        if self._chart is not None:
-            yield self._chart
+        if self.drawn_chart is not None:
+            yield self.drawn_chart
         with Container(id="body"):
             yield FrameTable(
                 view.frame,
@@ -126,8 +145,8 @@ class ViewScreen(RowActions):
     def _take_size(self) -> None:
         """Take the classes of the terminal's size: Textual gives them by an event behind the first picture."""
         width, height = self.app.size
-        for length, classes in ((width, self.app.HORIZONTAL_BREAKPOINTS), (height, self.app.VERTICAL_BREAKPOINTS)):
-            self.add_class(max((least, name) for least, name in classes or () if length >= least)[1])
+        for length, classes in ((width, self.HORIZONTAL_BREAKPOINTS), (height, self.VERTICAL_BREAKPOINTS)):
+            self.add_class(max((least, name) for least, name in classes if length >= least)[1])
 
     def on_mount(self) -> None:
         """Show the view as the user left it."""
@@ -197,10 +216,10 @@ class ViewScreen(RowActions):
     def _describe_row(self, message: FrameTable.RowHighlighted) -> None:
         self._update_detail(message.row)
         self._update_status()
-        if self._chart is not None:
-            self._chart.mark(message.row)
+        if self.drawn_chart is not None:
+            self.drawn_chart.mark(message.row)
         if message.chosen and message.row is not None:
-            self._tell_choice(message.row)
+            self.tell_choice(message.row)
 
     @on(FrameTable.RowOpened)
     def _open_row(self, message: FrameTable.RowOpened) -> None:
@@ -213,13 +232,13 @@ class ViewScreen(RowActions):
     @on(FrameTable.Arranged)
     def _show_arranged(self) -> None:
         self._update_status()
-        if self._chart is not None:
-            self._chart.restrict(self.table.order)
+        if self.drawn_chart is not None:
+            self.drawn_chart.restrict(self.table.order)
 
     @on(Chart.RowChosen)
     def _go_to_drawn_row(self, message: Chart.RowChosen) -> None:
         self.show_row(message.row)
-        self._tell_choice(message.row)
+        self.tell_choice(message.row)
 
     def _update_status(self) -> None:
         self.query_one("#status", Static).update(self._status(), layout=False)
@@ -305,35 +324,26 @@ class ViewScreen(RowActions):
         if not self.table.move_to_flagged(direction):
             self.notify("No flagged row below." if direction > 0 else "No flagged row above.")
 
-    def action_toggle_detail(self) -> None:
-        """Show or hide the text about the row."""
-        self.toggle_class("-without-detail")
+    def action_place_detail(self) -> None:
+        """Show the text about the row below the table, then not, then beside it again, in every view."""
+        places = ["", *([] if self.has_class("-narrow") else [_DETAIL_BELOW]), _WITHOUT_DETAIL]
+        here = next((place for place in places if place and self.has_class(place)), "")
+        self.post_message(self.DetailPlaced(places[(places.index(here) + 1) % len(places)]))
 
-    def action_chart_zoom(self, direction: int) -> None:
-        """Show a shorter (1) or longer (-1) part of the picture, or all of it (0)."""
-        if self._has_chart():
-            self.chart.zoom(direction)
+    def place_detail(self, place: str) -> None:
+        """Show the text about the row elsewhere: beside the table ("") or as one of DETAIL_PLACES says."""
+        for name in DETAIL_PLACES:
+            self.set_class(name == place, name)
 
-    def action_chart_pan(self, direction: int) -> None:
-        """Move the picture to the left (-1) or right (1)."""
-        if self._has_chart():
-            self.chart.pan(direction)
+    def action_scroll_detail(self, direction: int) -> None:
+        """Scroll the text about the row by half of what is seen of it."""
+        detail = self.query_one("#detail")
+        detail.scroll_relative(y=direction * max(1, detail.size.height // 2), animate=False)
 
-    def action_chart_step(self, direction: int) -> None:
-        """Move to the row before (-1) or after (1) this one as the picture orders them."""
-        if not self._has_chart():
-            return
-        row = self.chart.step(direction)
-        if row is None:
-            self.notify("Nothing is drawn further on." if direction > 0 else "Nothing is drawn before this.")
-            return
-        self.show_row(row)
-        self._tell_choice(row)
-
-    def action_toggle_chart(self) -> None:
-        """Show or hide the picture."""
-        if self._has_chart():
-            self.toggle_class("-without-chart")
+    def action_read(self) -> None:
+        """Show the text about the row over the whole screen."""
+        if self.table.row is not None:
+            self.app.push_screen(TextScreen(self._described(self.table.row)))
 
     def action_fold(self) -> None:
         """Fold away what lies below the row, or bring it back."""
@@ -341,18 +351,8 @@ class ViewScreen(RowActions):
         if row is None or not self.table.fold(row):
             self.notify("Nothing to fold here: a tree folds while it is neither sorted nor filtered.")
 
-    @property
-    def chart(self) -> Chart:
-        """The picture of a view that has one."""
-        assert self._chart is not None, "a view without a picture"
-        return self._chart
-
-    def _has_chart(self) -> bool:
-        if self._chart is None:
-            self.notify("This view has no picture.")
-        return self._chart is not None
-
-    def _tell_choice(self, row: int) -> None:
+    def tell_choice(self, row: int) -> None:
+        """Tell what the row that the user moved to speaks of."""
         selection = selected_by(self.view, row)
         if selection is not None:
             self.post_message(self.Selected(selection))

@@ -49,6 +49,7 @@ def changes_view(before: Session, session: Session) -> View:
     return View(
         name="changes",
         title="Changes",
+        short="Chg",
         frame=frame,
         columns=COLUMNS,
         flagged=(frame["section"] == "finding").to_numpy(dtype=np.bool_),

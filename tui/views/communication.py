@@ -18,6 +18,7 @@ from profkit.tui.widgets.table_column import (
     count_column,
     duration_column,
     number_column,
+    place_column,
     size_column,
     text_column,
 )
@@ -27,7 +28,7 @@ _TOTAL = duration_column("total_ns", "total", short="total")
 COLUMNS: tuple[TableColumn, ...] = (
     text_column("name", "name", max_width=28),
     text_column("side", "side", max_width=6),
-    text_column("rank", "rank"),
+    place_column("rank", "rank"),
     text_column("operation", "operation", max_width=16),
     count_column("count", "count"),
     _TOTAL,
@@ -52,6 +53,7 @@ def communication_view(session: Session) -> View:
     return View(
         name="communication",
         title="Comm",
+        short="Comm",
         frame=transfers,
         columns=COLUMNS,
         flagged=np.zeros(len(transfers), dtype=np.bool_),
@@ -64,7 +66,7 @@ def communication_view(session: Session) -> View:
 
 
 def _describe(row: Any) -> Content:
-    text = DetailText().heading(row["name"]).field("side", row["side"]).field("rank", row["rank"])
+    text = DetailText().heading(row["name"]).field("side", row["side"]).place("rank", row["rank"])
     text.field("operation", row["operation"]).field("kind", row["kind"]).field("transfers", count(row["count"]))
     text.heading("Time").field("total", duration(row["total_ns"])).field("of it waiting", duration(row["wait_ns"]))
     text.heading("Amounts").field("over links", size(row["size_bytes"])).field("messages", size(row["message_bytes"]))

@@ -16,19 +16,22 @@ from profkit.tui.view import Place, View, place_of_operator
 from profkit.tui.widgets.table_column import (
     count_column,
     duration_column,
+    essential,
     number_column,
     ratio_column,
     text_column,
 )
 
 COLUMNS = (
-    count_column("rank", "rank"),
-    text_column("kind", "kind", max_width=16),
-    text_column("op", "operator", short="operator", max_width=28, keep_tail=True),
-    duration_column("impact_ns", "impact", short="impact"),
-    ratio_column("ratio", "ratio"),
+    *essential(
+        count_column("rank", "rank"),
+        text_column("kind", "kind", max_width=16),
+        text_column("module", "module", max_width=40, keep_tail=True),
+        text_column("op", "operator", short="operator", max_width=28, keep_tail=True),
+        duration_column("impact_ns", "impact", short="impact"),
+        ratio_column("ratio", "ratio"),
+    ),
     number_column("confidence", "confidence"),
-    text_column("module", "module", max_width=40, keep_tail=True),
     text_column("evidence", "evidence", max_width=80),
     text_column("advice", "advice", max_width=80),
 )
@@ -41,6 +44,7 @@ def findings_view(session: Session) -> View:
     return View(
         name="findings",
         title="Findings",
+        short="Find",
         frame=findings,
         columns=COLUMNS,
         flagged=np.ones(len(findings), dtype=np.bool_),
@@ -67,9 +71,9 @@ def _place_of_evidence(session: Session, row: int) -> Place | None:
 
 def _describe(finding: Any) -> Content:
     text = DetailText().heading(f"{finding['rank']}  {finding['kind']}")
-    text.field("operator", finding["op"]).field("module", finding["module"])
-    text.field("impact", duration(finding["impact_ns"])).field("ratio", ratio(finding["ratio"]))
+    text.sentence(finding["evidence"])
+    text.field("try", finding["advice"])
+    text.heading("Where").field("module", finding["module"]).field("operator", finding["op"])
+    text.heading("How much").field("impact", duration(finding["impact_ns"])).field("ratio", ratio(finding["ratio"]))
     text.field("confidence", number(finding["confidence"]))
-    text.heading("Evidence").sentence(finding["evidence"])
-    text.heading("What to try").sentence(finding["advice"])
     return text.content()

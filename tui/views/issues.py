@@ -34,6 +34,7 @@ def issues_view(session: Session) -> View:
     return View(
         name="issues",
         title="Issues",
+        short="Iss",
         frame=issues,
         columns=COLUMNS,
         flagged=(issues["severity"] != "info").to_numpy(dtype=np.bool_),
@@ -41,7 +42,7 @@ def issues_view(session: Session) -> View:
         describe=lambda row: _describe(issues.iloc[row]),
         leads_to=lambda row: None,
         when_empty="Nothing was repaired, lost or refused while reading.",
-        code=lambda row: CodePlace.of_file(issues["source"].iloc[row], issues["where"].iloc[row]),
+        code=lambda row: CodePlace.of_file(issues["source"].iloc[row], issues["where"].iloc[row], session.folder),
         words={"error": _with_severity("error"), "loss": _with_severity("data_loss"), "info": _with_severity("info")},
     )
 

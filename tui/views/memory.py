@@ -17,14 +17,14 @@ from profkit.tui.detail_text import DetailText
 from profkit.tui.links import no_link
 from profkit.tui.row_order import Sort
 from profkit.tui.view import View
-from profkit.tui.widgets.table_column import TableColumn, count_column, size_column, text_column
+from profkit.tui.widgets.table_column import TableColumn, count_column, place_column, size_column, text_column
 
 _PEAK = size_column("peak_bytes", "peak", short="peak")
 
 COLUMNS: tuple[TableColumn, ...] = (
     text_column("component", "component", max_width=28, keep_tail=True),
     text_column("side", "side", max_width=6),
-    text_column("rank", "rank"),
+    place_column("rank", "rank"),
     _PEAK,
     size_column("last_bytes", "at the end", short="last"),
     size_column("peak_reserved_bytes", "reserved", short="reserved"),
@@ -48,6 +48,7 @@ def memory_view(session: Session) -> View:
     return View(
         name="memory",
         title="Memory",
+        short="Mem",
         frame=memory,
         columns=COLUMNS,
         flagged=np.zeros(len(memory), dtype=np.bool_),
@@ -87,7 +88,7 @@ class _Curves:
 
 
 def _describe(row: Any) -> Content:
-    text = DetailText().heading(row["component"]).field("side", row["side"]).field("rank", row["rank"])
+    text = DetailText().heading(row["component"]).field("side", row["side"]).place("rank", row["rank"])
     text.field("samples or changes recorded", count(row["samples"]))
     text.heading("Allocated").field("peak", _exact(row["peak_allocated_bytes"]))
     text.field("at, ns", count(row["peak_allocated_at_ns"])).field("at the end", _exact(row["last_allocated_bytes"]))

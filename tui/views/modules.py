@@ -16,9 +16,10 @@ from profkit.tui.links import Link, Rows
 from profkit.tui.row_filter import FilterWord
 from profkit.tui.verdicts import OVERFLOW, PARITY
 from profkit.tui.view import View, place_of_operator
-from profkit.tui.views.one_sided import IMPACT, REF_TIME, RUN_TIME, known_columns
+from profkit.tui.views.one_sided import IMPACT, REF_TIME, RUN_TIME, known_columns, telling_columns
 from profkit.tui.widgets.table_column import (
     count_column,
+    essential,
     number_column,
     ratio_column,
     text_column,
@@ -26,14 +27,16 @@ from profkit.tui.widgets.table_column import (
 )
 
 COLUMNS = (
-    text_column("name", "module", short="name", max_width=40),
-    ratio_column("ratio", "ratio"),
-    IMPACT,
+    *essential(
+        text_column("name", "module", short="name", max_width=40),
+        ratio_column("ratio", "ratio"),
+        IMPACT,
+        verdict_column("parity", "worst parity", PARITY),
+        verdict_column("overflow", "worst overflow", OVERFLOW),
+    ),
     REF_TIME,
     RUN_TIME,
     count_column("slow", "slow"),
-    verdict_column("parity", "worst parity", PARITY),
-    verdict_column("overflow", "worst overflow", OVERFLOW),
     number_column("max_abs", "max abs"),
     count_column("operators", "operators"),
     text_column("module", "path", short="module", max_width=60, keep_tail=True),
@@ -54,8 +57,9 @@ def modules_view(session: Session) -> View:
     return View(
         name="modules",
         title="Modules",
+        short="Mod",
         frame=frame,
-        columns=known_columns(COLUMNS, session.operators),
+        columns=telling_columns(known_columns(COLUMNS, session.operators), frame),
         flagged=_WORDS["slow"](frame) | _WORDS["mismatch"](frame) | _WORDS["nan"](frame),
         link=link,
         describe=lambda row: _describe(tree.iloc[row]),
@@ -94,10 +98,9 @@ def _link(operators: pd.DataFrame, tree: pd.DataFrame) -> Link:
 
 def _describe(row: Any) -> Content:
     text = DetailText().heading(row["module"] or _WHOLE)
+    text.field("ref", f"{duration(row['ref_ns'])} a step, with all below")
+    text.field("run", f"{duration(row['run_ns'])}  {ratio(row['ratio'])}  impact {duration(row['impact_ns'])}")
+    text.verdict("worst parity", row["parity"], PARITY).field("max abs", number(row["max_abs"]))
+    text.verdict("worst overflow", row["overflow"], OVERFLOW)
     text.field("operators of it and below", count(row["operators"])).field("flagged slow", count(row["slow"]))
-    text.heading("Inclusive time of a step").field("ref", duration(row["ref_ns"]))
-    text.field("run", duration(row["run_ns"])).field("ratio", ratio(row["ratio"]))
-    text.field("impact", duration(row["impact_ns"]))
-    text.heading("Worst of it and below").verdict("parity", row["parity"], PARITY)
-    text.field("max abs", number(row["max_abs"])).verdict("overflow", row["overflow"], OVERFLOW)
     return text.content()

@@ -1,4 +1,4 @@
-"""What a view of operators shows where there is one run alone: no columns of the other side, the costliest first."""
+"""What a view of operators shows of what is known: no columns that say nothing, the costliest first."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ REF_TIME = duration_column("ref_ns", "ref", short="ref")
 RUN_TIME = duration_column("run_ns", "run", short="run")
 
 _OF_BOTH_SIDES = {"ratio", "impact_ns", "flag", "flagged", "slow"}
+_OF_VALUES = {"module", "parity", "max_abs", "overflow"}
 
 
 def known_columns(columns: tuple[TableColumn, ...], operators: pd.DataFrame) -> tuple[TableColumn, ...]:
@@ -23,6 +24,13 @@ def known_columns(columns: tuple[TableColumn, ...], operators: pd.DataFrame) -> 
         if operators[f"{side}_ns"].isna().all():
             absent |= {f"{side}_ns", f"{side}_ops"}
     return tuple(column for column in columns if column.name not in absent)
+
+
+def telling_columns(columns: tuple[TableColumn, ...], frame: pd.DataFrame) -> tuple[TableColumn, ...]:
+    """Leave out modules and verdicts that no row has; that they were not judged is told by overview and sources."""
+    return tuple(
+        column for column in columns if frame.empty or column.name not in _OF_VALUES or frame[column.name].notna().any()
+    )
 
 
 def costliest_first(operators: pd.DataFrame) -> Sort:

@@ -17,7 +17,7 @@ from profkit.tui.links import NO_ROWS, Link, Rows
 from profkit.tui.row_filter import FilterWord
 from profkit.tui.verdicts import OVERFLOW, PARITY
 from profkit.tui.view import View, place_of_operator
-from profkit.tui.views.one_sided import IMPACT, REF_TIME, RUN_TIME, known_columns
+from profkit.tui.views.one_sided import IMPACT, REF_TIME, RUN_TIME, known_columns, telling_columns
 from profkit.tui.widgets.table_column import (
     count_column,
     number_column,
@@ -65,7 +65,7 @@ def _group_view(session: Session, by: str, names: npt.NDArray[np.object_]) -> Vi
         name=f"by-{by}",
         title=f"By {by}",
         frame=frame,
-        columns=known_columns((label, *_FIGURES), session.operators),
+        columns=telling_columns(known_columns((label, *_FIGURES), session.operators), frame),
         flagged=_WORDS["flagged"](frame) & (depth == 0),
         link=link,
         describe=lambda row: _describe(frame.iloc[row]),

@@ -18,8 +18,9 @@ from profkit.tui.links import Link, link_by_module, link_findings, link_to_itsel
 from profkit.tui.row_filter import FilterWord, Mask
 from profkit.tui.verdicts import FLAG, OVERFLOW, PARITY
 from profkit.tui.view import View
-from profkit.tui.views.one_sided import IMPACT, REF_TIME, RUN_TIME, costliest_first, known_columns
+from profkit.tui.views.one_sided import IMPACT, REF_TIME, RUN_TIME, costliest_first, known_columns, telling_columns
 from profkit.tui.widgets.table_column import (
+    essential,
     number_column,
     ratio_column,
     text_column,
@@ -27,15 +28,17 @@ from profkit.tui.widgets.table_column import (
 )
 
 COLUMNS = (
-    text_column("operator", "operator", short="op", max_width=19),
-    text_column("module", "module", max_width=20, keep_tail=True),
-    verdict_column("flag", "flag", FLAG),
-    ratio_column("ratio", "ratio"),
-    IMPACT,
+    *essential(
+        text_column("operator", "operator", short="op", max_width=44),
+        text_column("module", "module", max_width=28, keep_tail=True),
+        verdict_column("flag", "flag", FLAG),
+        ratio_column("ratio", "ratio"),
+        IMPACT,
+        verdict_column("parity", "parity", PARITY),
+        verdict_column("overflow", "overflow", OVERFLOW),
+    ),
     REF_TIME,
     RUN_TIME,
-    verdict_column("parity", "parity", PARITY),
-    verdict_column("overflow", "overflow", OVERFLOW),
     number_column("max_abs", "max abs"),
     text_column("op_class", "class", short="class", max_width=16),
     text_column("phase", "phase", max_width=10),
@@ -57,8 +60,9 @@ def operators_view(session: Session) -> View:
     return View(
         name="operators",
         title="Operators",
+        short="Ops",
         frame=operators,
-        columns=known_columns(COLUMNS, operators),
+        columns=telling_columns(known_columns(COLUMNS, operators), operators),
         flagged=flagged_operators(operators),
         link=link_to_itself(operators),
         describe=details.describe,
@@ -113,16 +117,20 @@ class _OperatorDetails:
         """Give the text about one operator."""
         row = self._session.operators.iloc[operator]
         text = DetailText().heading(row["operator"])
-        text.verdict("flag", row["flag"], FLAG)
-        text.field("module", row["module"]).field("class", row["op_class"]).field("phase", row["phase"])
-        text.heading("Time of a step" if row["steps"] else "Time in the whole recording, which has no steps")
-        text.field("ref", f"{duration(row['ref_ns'])}  {_text(row['ref_ops'])}")
-        text.field("run", f"{duration(row['run_ns'])}  {_text(row['run_ops'])}")
-        text.field("ratio", f"{ratio(row['ratio'])}  impact {duration(row['impact_ns'])}")
-        if row["steps"]:
-            text.field("median of", f"{count(row['steps'])} steps")
-        text.field("input shapes", _text(row["shapes"]) or "a scalar")
+        text.field("module", row["module"])
+        for side in ("ref", "run"):
+            if not pd.isna(row[f"{side}_ns"]):
+                text.field(side, f"{duration(row[f'{side}_ns'])}  {_text(row[f'{side}_ops'])}")
+        if not pd.isna(row["ratio"]):
+            text.field("ratio", f"{ratio(row['ratio'])}  impact {duration(row['impact_ns'])}")
+        if not pd.isna(row["flag"]):
+            text.verdict("flag", row["flag"], FLAG)
+        text.sentence(
+            f"a step; median of {count(row['steps'])}" if row["steps"] else "in the whole recording, which has no steps"
+        )
         self._add_steps(text, operator)
+        text.heading("What it does").field("class", row["op_class"]).field("phase", row["phase"])
+        text.field("input shapes", _text(row["shapes"]) or "a scalar")
         text.heading("Why these belong together").sentence(row["reason"])
         text.field("confidence", number(row["confidence"]))
         self._add_findings(text, operator)

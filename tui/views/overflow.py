@@ -17,15 +17,17 @@ from profkit.tui.links import link_by_module
 from profkit.tui.row_filter import FilterWord, Mask
 from profkit.tui.verdicts import OVERFLOW, PRIMARY_ORIGIN
 from profkit.tui.view import View, place_of_operator
-from profkit.tui.widgets.table_column import count_column, number_column, text_column, verdict_column
+from profkit.tui.widgets.table_column import count_column, essential, number_column, text_column, verdict_column
 
 COLUMNS = (
-    text_column("op", "operator", short="operator", max_width=32, keep_tail=True),
-    verdict_column("role", "role", OVERFLOW),
-    verdict_column("primary", "look first", PRIMARY_ORIGIN),
-    count_column("nan", "NaN"),
-    count_column("pos_inf", "+Inf"),
-    count_column("neg_inf", "-Inf"),
+    *essential(
+        text_column("op", "operator", short="operator", max_width=32, keep_tail=True),
+        verdict_column("role", "role", OVERFLOW),
+        verdict_column("primary", "look first", PRIMARY_ORIGIN),
+        count_column("nan", "NaN"),
+        count_column("pos_inf", "+Inf"),
+        count_column("neg_inf", "-Inf"),
+    ),
     count_column("saturated", "saturated"),
     number_column("max_abs_input", "max |input|"),
     count_column("order", "order"),
@@ -60,6 +62,7 @@ def overflow_view(session: Session) -> View:
     return View(
         name="overflow",
         title="Overflow",
+        short="NaN",
         frame=overflow,
         columns=COLUMNS,
         flagged=_to_look_at(overflow),

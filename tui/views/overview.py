@@ -48,6 +48,7 @@ def overview_view(session: Session) -> View:
     return View(
         name="overview",
         title="Overview",
+        short="Over",
         frame=frame,
         columns=COLUMNS_OF_A_RUN if _is_of_a_run_alone(session) else COLUMNS,
         flagged=(rows["finding"] >= 0).to_numpy(dtype=np.bool_),

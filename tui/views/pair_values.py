@@ -12,22 +12,24 @@ from profkit.compare.difference_histogram import difference_histogram
 from profkit.compare.worst_elements import worst_elements
 from profkit.errors import ProfkitError
 from profkit.report.quantities import count, number
+from profkit.session import Session
 from profkit.tui.detail_text import DetailText
 
 _BAR_CELLS = 30
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
-def pair_values(row: pd.Series[Any]) -> Content:
+def pair_values(session: Session, row: pd.Series[Any]) -> Content:
     """Give the histogram of the differences of a pair and its worst elements.
 
     Args:
-        row: A row of frame `parity`.
+        session: The session, which knows where its files lie.
+        row: A row of its frame `parity`.
 
     Raises:
         ProfkitError: A side has no file, the file cannot be read any more, or the two have no differences.
     """
-    a, b = (_opened(row, side) for side in ("a", "b"))
+    a, b = (_opened(session, row, side) for side in ("a", "b"))
     try:
         histogram, worst = difference_histogram(a, b), worst_elements(a, b)
     except ValueError as error:
@@ -44,8 +46,9 @@ def pair_values(row: pd.Series[Any]) -> Content:
     return text.content()
 
 
-def _opened(row: pd.Series[Any], side: str) -> Any:
-    opener = opener_of(row[f"path_{side}"], row[f"member_{side}"])
+def _opened(session: Session, row: pd.Series[Any], side: str) -> Any:
+    path = row[f"path_{side}"]
+    opener = opener_of(path if pd.isna(path) else str(session.file(path)), row[f"member_{side}"])
     if opener is None:
         raise ProfkitError(f"no values of side {side} were recorded for this row", "dump tensors, not statistics alone")
     return opener()

@@ -16,15 +16,17 @@ from profkit.tui.row_filter import FilterWord
 from profkit.tui.verdicts import FIRST_DIVERGENCE, PARITY
 from profkit.tui.view import View, place_of_operator
 from profkit.tui.views.pair_values import pair_values
-from profkit.tui.widgets.table_column import count_column, number_column, text_column, verdict_column
+from profkit.tui.widgets.table_column import count_column, essential, number_column, text_column, verdict_column
 
 COLUMNS = (
-    text_column("name_a", "name a", short="a", max_width=30, keep_tail=True),
-    verdict_column("status", "status", PARITY),
-    verdict_column("first_divergence", "first", FIRST_DIVERGENCE),
-    number_column("max_abs", "max abs"),
-    number_column("rel_l2", "rel L2"),
-    number_column("cosine", "cosine"),
+    *essential(
+        text_column("name_a", "name a", short="a", max_width=30, keep_tail=True),
+        verdict_column("status", "status", PARITY),
+        verdict_column("first_divergence", "first", FIRST_DIVERGENCE),
+        number_column("max_abs", "max abs"),
+        number_column("rel_l2", "rel L2"),
+        number_column("cosine", "cosine"),
+    ),
     number_column("max_rel", "max rel"),
     number_column("jump", "jump"),
     count_column("nan_a", "NaN a"),
@@ -64,6 +66,7 @@ def parity_view(session: Session) -> View:
     return View(
         name="parity",
         title="Parity",
+        short="Par",
         frame=parity,
         columns=COLUMNS,
         flagged=(parity["status"] != "match").to_numpy(dtype=np.bool_),
@@ -72,7 +75,7 @@ def parity_view(session: Session) -> View:
         leads_to=lambda row: place_of_operator(link, row),
         when_empty="No tensors were compared: no dumps of both sides were given (see 5).",
         words=FILTER_WORDS,
-        values=lambda row: pair_values(parity.iloc[row]),
+        values=lambda row: pair_values(session, parity.iloc[row]),
         chart=lambda: DepthChart(
             parity["rel_l2"].to_numpy(dtype=np.float64), _is_different(parity), "relative L2 difference by depth"
         ),

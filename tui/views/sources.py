@@ -12,16 +12,18 @@ from profkit.tui.detail_text import DetailText
 from profkit.tui.links import no_link
 from profkit.tui.verdicts import SEVERITY
 from profkit.tui.view import View
-from profkit.tui.widgets.table_column import count_column, text_column
+from profkit.tui.widgets.table_column import count_column, essential, place_column, text_column
 
 COLUMNS = (
-    text_column("path", "path", max_width=36, keep_tail=True),
-    text_column("side", "side", max_width=6),
-    text_column("format", "format", max_width=24),
-    count_column("issues", "issues"),
-    count_column("rows", "rows"),
-    count_column("steps", "steps"),
-    text_column("rank", "rank"),
+    *essential(
+        text_column("path", "path", max_width=36, keep_tail=True),
+        text_column("side", "side", max_width=6),
+        text_column("format", "format", max_width=24),
+        count_column("issues", "issues"),
+        count_column("rows", "rows"),
+        count_column("steps", "steps"),
+    ),
+    place_column("rank", "rank"),
     text_column("framework", "framework", max_width=10),
     text_column("version", "version", max_width=16),
     text_column("reason", "reason", max_width=80),
@@ -37,6 +39,7 @@ def sources_view(session: Session) -> View:
     return View(
         name="sources",
         title="Sources",
+        short="Src",
         frame=sources,
         columns=COLUMNS,
         flagged=(sources["issues"] > 0).to_numpy(dtype=np.bool_),
@@ -45,7 +48,7 @@ def sources_view(session: Session) -> View:
         leads_to=lambda row: None,
         when_empty=" ".join(["No sources are known.", *session.not_judged]),
         note=not_judged,
-        code=lambda row: CodePlace.of_file(sources["path"].iloc[row]),
+        code=lambda row: CodePlace.of_file(sources["path"].iloc[row], folder=session.folder),
     )
 
 

@@ -19,20 +19,22 @@ from profkit.tui.links import Link, Rows
 from profkit.tui.row_filter import FilterWord, Mask
 from profkit.tui.view import View, place_of_operator
 from profkit.tui.views.operators import flagged_operators
-from profkit.tui.widgets.table_column import count_column, duration_column, number_column, text_column
+from profkit.tui.widgets.table_column import duration_column, essential, number_column, place_column, text_column
 
 COLUMNS = (
-    text_column("name", "operator", short="op", max_width=30),
-    text_column("side", "side", max_width=4),
-    count_column("step", "step"),
-    duration_column("offset_ns", "start", short="start"),
-    duration_column("dur_ns", "duration", short="dur"),
-    text_column("module", "module", max_width=28, keep_tail=True),
+    *essential(
+        text_column("name", "operator", short="op", max_width=30),
+        text_column("side", "side", max_width=4),
+        place_column("step", "step"),
+        duration_column("offset_ns", "start", short="start"),
+        duration_column("dur_ns", "duration", short="dur"),
+        text_column("module", "module", max_width=28, keep_tail=True),
+    ),
     text_column("op_class", "class", short="class", max_width=16),
     text_column("phase", "phase", max_width=10),
     text_column("lane", "lane", max_width=16),
-    count_column("rank", "rank"),
-    count_column("group", "group"),
+    place_column("rank", "rank"),
+    place_column("group", "group"),
     number_column("confidence", "confidence"),
     text_column("reason", "reason", max_width=60),
 )
@@ -47,6 +49,7 @@ def timeline_view(session: Session) -> View:
     return View(
         name="timeline",
         title="Timeline",
+        short="Time",
         frame=frame,
         columns=COLUMNS,
         flagged=flagged,
@@ -106,9 +109,9 @@ def _flagged(operators: pd.DataFrame, operator: npt.NDArray[np.int64]) -> Mask:
 
 def _describe(row: Any) -> Content:
     text = DetailText().heading(row["name"])
-    text.field("side", row["side"]).field("step", row["step"]).field("lane", row["lane"])
+    text.field("side", row["side"]).place("step", row["step"]).field("lane", row["lane"])
     text.field("start in its step", duration(row["offset_ns"])).field("duration", duration(row["dur_ns"]))
     text.field("module", row["module"]).field("class", row["op_class"]).field("phase", row["phase"])
-    text.heading("Why it belongs to its group").field("group", row["group"]).sentence(row["reason"])
+    text.heading("Why it belongs to its group").place("group", row["group"]).sentence(row["reason"])
     text.field("confidence", number(row["confidence"]))
     return text.content()

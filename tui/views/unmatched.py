@@ -58,6 +58,7 @@ def unmatched_view(session: Session) -> View:
     return View(
         name="unmatched",
         title="Unmatched",
+        short="Unm",
         frame=frame,
         columns=COLUMNS,
         flagged=_WORDS["flagged"](frame),

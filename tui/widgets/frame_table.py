@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from textwrap import wrap
 from typing import ClassVar
 
 import numpy as np
@@ -23,7 +24,14 @@ from profkit.tui.links import Rows
 from profkit.tui.row_filter import Mask, RowFilter
 from profkit.tui.row_order import Sort, arranged
 from profkit.tui.widgets.cell_pages import CellPages
-from profkit.tui.widgets.column_layout import GAP, GUTTER, PlacedColumn, first_column_showing, place_columns
+from profkit.tui.widgets.column_layout import (
+    GUTTER,
+    PlacedColumn,
+    first_column_showing,
+    fitted_widths,
+    gap_of,
+    place_columns,
+)
 from profkit.tui.widgets.table_column import TableColumn, fitted
 
 _HEADER_LINES = 1
@@ -127,6 +135,7 @@ class FrameTable(ScrollView, can_focus=True):
         self._first_sort = sort
         self._first_column = 1
         self._cursor_was_moved = False
+        self._placed_columns: dict[tuple[int, int], tuple[PlacedColumn, ...]] = {}
         self._pages = CellPages(frame, self.columns)
         if is_folded and depth is not None:
             self._pages.reorder(np.flatnonzero(~below_folded(depth, self._folded)))
@@ -154,7 +163,17 @@ class FrameTable(ScrollView, can_focus=True):
     @property
     def placed(self) -> tuple[PlacedColumn, ...]:
         """The columns in sight."""
-        return place_columns(self.columns, self._pages.widths, self._first_column, self.line_width)
+        return self._placed_at(self.line_width, self._first_column)
+
+    def _widths_at(self, available: int) -> tuple[int, ...]:
+        return fitted_widths(self.columns, self._pages.widths, available)
+
+    def _placed_at(self, available: int, first: int) -> tuple[PlacedColumn, ...]:
+        # Every line that is drawn asks for it.
+        key = (available, first)
+        if key not in self._placed_columns:
+            self._placed_columns = {key: place_columns(self.columns, self._widths_at(available), first, available)}
+        return self._placed_columns[key]
 
     def on_mount(self) -> None:
         """Show the rows as they are, then sort them."""
@@ -240,7 +259,7 @@ class FrameTable(ScrollView, can_focus=True):
     def _move_to_column(self, column: int) -> None:
         self.cursor_column = max(0, min(column, len(self.columns) - 1))
         self._first_column = first_column_showing(
-            self.columns, self._pages.widths, self._first_column, self.cursor_column, self.line_width
+            self.columns, self._widths_at(self.line_width), self._first_column, self.cursor_column, self.line_width
         )
         self.refresh()
         self.post_message(self.Arranged())
@@ -289,6 +308,7 @@ class FrameTable(ScrollView, can_focus=True):
         order = self.order
         self._pages = CellPages(self.frame, self.columns)
         self._pages.reorder(order)
+        self._placed_columns.clear()
         self._first_column = 1
         self._move_to_column(self.cursor_column)
 
@@ -342,12 +362,15 @@ class FrameTable(ScrollView, can_focus=True):
         place = self.scroll_offset.y + y - _HEADER_LINES
         if place < len(self.order):
             return self._row(place)
-        if y == _HEADER_LINES and not len(self.order):
-            return self._line([Segment(" " * GUTTER + self.why_empty, self._style("empty"))])
+        if not len(self.order):
+            lines = wrap(self.why_empty, max(self.line_width - 2 * GUTTER, 1))
+            if place < len(lines):
+                return self._line([Segment(" " * GUTTER + lines[place], self._style("empty"))])
         return Strip.blank(self.line_width, _PLAIN)
 
     def _header(self) -> Strip:
         segments = [Segment(" " * GUTTER, _PLAIN)]
+        gap = Segment(" " * gap_of(self.line_width), _PLAIN)
         for place in self.placed:
             column = self.columns[place.column]
             mark = ""
@@ -355,19 +378,20 @@ class FrameTable(ScrollView, can_focus=True):
                 mark = " ▾" if self.sort.descending else " ▴"
             name = "header-cursor" if place.column == self.cursor_column else "header"
             title = fitted(column.title, place.width - len(mark), right=column.is_numeric)
-            segments += [Segment(title + mark, self._style(name)), Segment(" " * GAP, _PLAIN)]
+            segments += [Segment(title + mark, self._style(name)), gap]
         return self._line(segments).apply_style(self._style("header"))
 
     def _row(self, place: int) -> Strip:
         is_cursor = place == self.cursor_place
         gutter = (_CURSOR_MARK if is_cursor else " ") + self._glyph(int(self.order[place]))
         segments = [Segment(fitted(gutter, GUTTER), _PLAIN)]
+        gap = Segment(" " * gap_of(self.line_width), _PLAIN)
         for placed in self.placed:
             cell = self._pages.cell(place, placed.column, placed.width)
             style = self._style(cell.tone) if cell.tone else _PLAIN
             if is_cursor and placed.column == self.cursor_column:
                 style += self._style("cursor-cell")
-            segments += [Segment(cell.text, style), Segment(" " * GAP, _PLAIN)]
+            segments += [Segment(cell.text, style), gap]
         line = self._line(segments)
         return line.apply_style(self._style("cursor-row")) if is_cursor else line
 

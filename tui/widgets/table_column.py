@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 import pandas as pd
@@ -38,6 +38,7 @@ class TableColumn:
         min_width, max_width: Bounds of the width, in cells.
         keep_tail: Cut long text at its front (the end of a module path tells more than its root).
         verdicts: The verdict of each value, for kind "verdict"; an absent value leaves the cell empty.
+        is_essential: Whether text is cut further in a narrow table, so that this column is in sight.
     """
 
     name: str
@@ -49,6 +50,7 @@ class TableColumn:
     max_width: int = 32
     keep_tail: bool = False
     verdicts: Mapping[object, Verdict] = field(default_factory=dict)
+    is_essential: bool = field(default=False, compare=False)
 
     @property
     def is_numeric(self) -> bool:
@@ -92,6 +94,11 @@ def fitted(text: str, width: int, *, right: bool = False, keep_tail: bool = Fals
     return CUT_MARK + tail + " " * (width - 1 - cell_len(tail))
 
 
+def essential(*columns: TableColumn) -> tuple[TableColumn, ...]:
+    """Give the columns as ones that a narrow table makes room for."""
+    return tuple(replace(column, is_essential=True) for column in columns)
+
+
 def text_column(name: str, title: str, *, short: str = "", max_width: int = 32, keep_tail: bool = False) -> TableColumn:
     """Give a column of text; NA is shown as unknown."""
     return TableColumn(name, title, "text", _plain, short, max_width=max_width, keep_tail=keep_tail)
@@ -122,6 +129,13 @@ def count_column(name: str, title: str) -> TableColumn:
     return TableColumn(name, title, "number", count, min_width=3)
 
 
+def place_column(name: str, title: str) -> TableColumn:
+    """Give a column of ranks, steps or groups, where -1 stands for none."""
+    return TableColumn(
+        name, title, "number", lambda value: UNKNOWN if is_no_place(value) else count(value), min_width=3
+    )
+
+
 def verdict_column(name: str, title: str, verdicts: Mapping[object, Verdict], *, short: str = "") -> TableColumn:
     """Give a column of verdicts; a value without one is shown as it is, NA and False as nothing."""
 
@@ -132,6 +146,11 @@ def verdict_column(name: str, title: str, verdicts: Mapping[object, Verdict], *,
         return verdict.text if verdict else str(value)
 
     return TableColumn(name, title, "verdict", write, short, verdicts=verdicts)
+
+
+def is_no_place(value: Any) -> bool:
+    """Whether a rank, step or group stands for none."""
+    return bool(pd.isna(value)) or value == -1
 
 
 def _plain(value: Any) -> str:

@@ -19,11 +19,12 @@ _NARROWEST_TITLE = 12
 
 @dataclass(frozen=True)
 class Tab:
-    """One view in the bar: its name, its key, its title and the number of its rows."""
+    """One view in the bar: its name, its key, its title in full and short, and the number of its rows."""
 
     name: str
     key: str
     title: str
+    short: str
     rows: str
 
 
@@ -50,8 +51,8 @@ class ViewBar(Widget):
         self._title = printable(title)
 
     def render(self) -> Content:
-        """Give the line; where it is narrow, counts go first, then the titles of all but the current view."""
-        parts = [(f" {text} ", "reverse bold" if tab.name == self._current else "") for tab, text in self._texts()]
+        """Give the line; where it is narrow, counts go first, then titles become short, then the last ones go."""
+        parts = [(text, "reverse bold" if tab.name == self._current else "") for tab, text in self._texts()]
         rest = self.size.width - sum(cell_len(text) for text, _ in parts)
         title = fitted(self._title, rest - 1, right=True) if rest > _NARROWEST_TITLE else ""
         return Content.assemble(*parts, (title, "dim"))
@@ -60,17 +61,27 @@ class ViewBar(Widget):
         """Ask for the clicked view."""
         end = 0
         for tab, text in self._texts():
-            end += cell_len(text) + 2
+            end += cell_len(text)
             if event.x < end:
                 self.post_message(self.Chosen(tab.name))
                 return
 
     def _texts(self) -> list[tuple[Tab, str]]:
-        """Give all there is to say of every view, else their titles, else the keys of all but the current one."""
-        full = [(tab, f"{tab.key} {tab.title} {tab.rows}") for tab in self._tabs]
-        titled = [(tab, f"{tab.key} {tab.title}") for tab in self._tabs]
-        least = [(tab, text if tab.name == self._current else tab.key) for tab, text in full]
-        for texts in (full, titled):
-            if sum(cell_len(text) + 2 for _, text in texts) <= self.size.width:
-                return texts
-        return least
+        """Give as much of every view as fits, of the current one its title in any case."""
+        full = [f" {tab.key} {tab.title} {tab.rows} " for tab in self._tabs]
+        titled = [f" {tab.key} {tab.title}" for tab in self._tabs]
+        short = [
+            text if tab.name == self._current else f" {tab.key} {tab.short}"
+            for tab, text in zip(self._tabs, titled, strict=True)
+        ]
+        texts = next((texts for texts in (full, titled) if _length(texts) <= self.size.width), short)
+        for place in reversed(range(len(texts))):
+            if _length(texts) <= self.size.width:
+                break
+            if self._tabs[place].name != self._current:
+                texts[place] = f" {self._tabs[place].key}"
+        return list(zip(self._tabs, texts, strict=True))
+
+
+def _length(texts: list[str]) -> int:
+    return sum(map(cell_len, texts))
