@@ -61,7 +61,9 @@ def _judged(units: pd.DataFrame, usual: pd.Series[float], chance: pd.Series[floa
     evident = (
         usually & steadily & (beyond > np.maximum(np.log(_THRESHOLDS["least_ratio"]), _THRESHOLDS["spreads"] * spread))
     )
-    stands_out = evident & (chance < _THRESHOLDS["by_chance"])
+    # No stall makes more kernels of an operator.
+    more_kernels = units["run_kernels"] >= _THRESHOLDS["more_kernels"] * units["ref_kernels"].clip(lower=1)
+    stands_out = evident & (more_kernels | (chance < _THRESHOLDS["by_chance"]))
     share = excess / max(units["run_wall_ns"].sum(), 1.0)
     clear = (share >= _THRESHOLDS["large_share"]) | (
         (share >= _THRESHOLDS["small_share"]) & (beyond > np.log(_THRESHOLDS["clear_ratio"]))

@@ -13,6 +13,7 @@ import pytest
 
 from profkit.correlate import align, judged_units, noise_notes, operator_rows, slow_findings
 from profkit.correlate.identity import identify
+from profkit.correlate.slow import _judged as judged
 from profkit.correlate.slow import slow_classes
 from profkit.correlate.timing import by_chance, side_words, step_table, timed_rows, unit_costs
 from profkit.run import Run, load
@@ -210,6 +211,9 @@ def test_what_stalls_explain_is_told_and_not_found(samples: Path) -> None:
     units = judged_units(align(run, stalled), run, stalled)
     assert units["in_noise"].any()
     assert not units["slow"].any()
+    chance = pd.Series(1.0, index=units.index)
+    decomposed = judged(units.assign(run_kernels=3 * units["ref_kernels"]), np.log(units["usual_ratio"]), chance)
+    assert decomposed["slow"].equals(units["in_noise"].rename("slow"))
     (note,) = noise_notes(units)
     assert "record more steps, or on a quiet machine" in note
     assert noise_notes(units.assign(in_noise=False)) == []
