@@ -202,7 +202,7 @@ def test_what_stalls_explain_is_told_and_not_found(samples: Path) -> None:
     ops, unit = run.ops, alignment["unit"].to_numpy()
     random = np.random.default_rng(1)
     # Whole milliseconds within some operators of every step, and one operator that is hit in each of them.
-    hit = pd.Series(random.random(len(ops)) < 0.15)
+    hit = pd.Series(random.random(len(ops)) < 0.25)
     hit[alignment.loc[(alignment["side"] == "run") & (unit == np.sort(unit[unit >= 0])[40]), "row"]] = True
     later = np.where(hit, 4_000_000, 0)
     stalled = replace(
