@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import copy
 import importlib.util
-import json
 import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -73,10 +72,6 @@ class Order:
     optimizer: bool = False
     recorded: str = ""
     partners: Mapping[str, str] | None = None
-
-    def as_json(self) -> str:
-        """Give it as text, for another process."""
-        return json.dumps(asdict(self))
 
 
 class Side(Protocol):
