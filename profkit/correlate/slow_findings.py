@@ -156,14 +156,17 @@ def _ratio(unit: pd.Series[Any]) -> float:
 
 def _advice(unit: pd.Series[Any]) -> str:
     gaps = 1.0 - unit["run_ns"] / max(unit["run_wall_ns"], 1.0)
-    kernels = f"{int(unit['run_kernels'])} kernels ({_cut(unit['run_operators'])})"
+    single = unit["run_kernels"] == 1
+    kernels = f"{int(unit['run_kernels'])} {'kernel' if single else 'kernels'} ({_cut(unit['run_operators'])})"
     if _CASTS.search(unit["run_operators"]):
         return f"{kernels}: conversions between data types; keep one data type in this module"
     if unit["run_kernels"] >= _MORE_KERNELS * max(unit["ref_kernels"], 1):
         return f"{kernels} do the work of {_cut(unit['ref_operators'])}: use the fused operator, drop repeated work"
     if gaps > _MOSTLY_GAPS:
-        return f"{kernels}, and {gaps:.0%} of the time between them: the host does not keep up; compile the module"
-    return f"{kernels}: the kernels themselves are slow; look at data type, layout and shapes"
+        where = "before or after it" if single else "between them"
+        return f"{kernels}, and {gaps:.0%} of the time {where}: the host does not keep up; compile the module"
+    slow = "kernel itself is" if single else "kernels themselves are"
+    return f"{kernels}: the {slow} slow; look at data type, layout and shapes"
 
 
 def _cut(text: str, most: int = 90) -> str:

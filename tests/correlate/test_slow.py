@@ -237,6 +237,7 @@ def test_what_costs_most_of_a_slow_class_is_named_beside_it_and_counted_once(sam
     assert second.op == alike.op
     assert set(first.groups) == set(alignment.loc[alignment["unit"] == costliest, "group"])
     assert "all matmul operators are slow here" in first.evidence
+    assert first.advice.startswith("1 kernel (MatMul)")
     assert first.impact_ns == round(even.loc[costliest, "run_wall_ns"] - even.loc[costliest, "ref_wall_ns"])
     own = even.loc[costliest, "expected_ns"] - even.loc[costliest, "ref_wall_ns"]
     assert second.impact_ns == pytest.approx(alike.impact_ns - own, abs=2)
