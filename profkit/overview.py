@@ -57,7 +57,7 @@ def _findings(session: Session, operator_of_finding: pd.Series[int]) -> Iterator
     told = ", ".join(f"{number:,} {kind}" for kind, number in kinds.items())
     yield {"item": f"Findings: {len(findings):,}", "note": told or "nothing was found in what was judged"}
     for place, finding in enumerate(findings.iloc[:_MOST_FINDINGS].to_dict("records")):
-        name = next((str(finding[key]) for key in ("op", "module") if not pd.isna(finding[key])), "")
+        name = next((str(finding[key]) for key in ("module", "op") if not pd.isna(finding[key]) and finding[key]), "")
         yield {
             "item": f"{finding['rank']} {finding['kind']} {name}".rstrip(),
             "delta_ns": finding["impact_ns"],
