@@ -65,7 +65,7 @@ class MindSporeKernels:
             tensors=[self._tensors[row] for row in rows],
             layout=self._layout[rows],
             phases=[self._told_phase(row) if with_phases else "" for row in rows],
-            places=[_place(name) for name in self._names[rows]],
+            places=[place_in_graph(name) for name in self._names[rows]],
         )
 
     def _told_phase(self, row: int) -> str:
@@ -73,7 +73,7 @@ class MindSporeKernels:
         return "" if expanded or self.phases[row] not in ALIGNED_PHASES else str(self.phases[row])
 
 
-def _place(name: str) -> tuple[str, int]:
+def place_in_graph(name: str) -> tuple[str, int]:
     """Give the scope of a kernel's name and its number there; -1 if it has none."""
     numbered = _NUMBERED.fullmatch(name)
     return (numbered.group(1), int(numbered.group(2))) if numbered else (name, -1)

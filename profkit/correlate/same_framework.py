@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from profkit.correlate.executions import StepPair, WorkOfSteps
+from profkit.correlate.mindspore_kernels import place_in_graph
 from profkit.correlate.neighbours import HEAVY_CLASSES, Neighbourhood
 from profkit.correlate.placement import (
     MOVED,
@@ -61,6 +62,7 @@ class SequenceAligner:
         self._phases = [texts_of(ops["phase"], "") for ops in self._frames]
         self._classes = [texts_of(ops["op_class"]) for ops in self._frames]
         self._scheduled = all(_runs_compiled(ops) for ops in self._frames)
+        self._places = [_places_in_graph(ops) for ops in self._frames] if self._scheduled else []
 
     def rows(self, pair: StepPair) -> StepRows:
         """Give the rows of one pair of steps."""
@@ -72,7 +74,8 @@ class SequenceAligner:
         """Give what pairs of steps share that align alike."""
         both = zip((rows.left, rows.right), self._types, self._shapes, self._phases, strict=True)
         left, right = ((tuple(t[r]), tuple(s[r]), tuple(p[r])) for r, t, s, p in both)
-        return left, right
+        names = [places[its].tobytes() for places, its in zip(self._places, (rows.left, rows.right), strict=False)]
+        return left, (right, *names)
 
     def align(self, rows: StepRows) -> tuple[Placement, Placement, int]:
         """Place the rows of one pair of steps, phase by phase; a unit has the number of its first reference row."""
@@ -97,7 +100,8 @@ class SequenceAligner:
         ref = Placement.unmatched(ref_rows, NO_COUNTERPART)
         run = Placement.unmatched(run_rows, NO_COUNTERPART)
         if self._scheduled:
-            moved = _moved(ref_keys, run_keys, ref_at, run_at)
+            in_graph = [self._places[at][rows] for at, rows in enumerate((ref_rows, run_rows))]
+            moved = _moved(ref_keys, run_keys, ref_at, run_at, in_graph)
             stays = ~np.isin(ref_at, moved[0]) & ~np.isin(run_at, moved[1])
             ref_at, run_at = ref_at[stays], run_at[stays]
             for side, places in zip((ref, run), moved, strict=True):
@@ -133,14 +137,35 @@ def _runs_compiled(ops: pd.DataFrame) -> bool:
     return any(_GRADIENT_SCOPE in str(name) for name in ops["name"].cat.categories)
 
 
-def _moved(ref: tuple[Ints, Ints], run: tuple[Ints, Ints], ref_at: Ints, run_at: Ints) -> tuple[Ints, Ints]:
-    """Pair in their order the operators of one type and shapes that are as many on both sides, if they changed places.
+def _places_in_graph(ops: pd.DataFrame) -> Ints:
+    """Give the scope of each operator, as a code, and its number there; -1 if it tells nothing: two columns.
+
+    Lookups in tables of equal size are numbered from the first or from the last, whichever way the graph was compiled.
+    """
+    names = ops["name"]
+    categories = names.cat.categories
+    scopes, numbers = zip(*map(place_in_graph, categories), strict=True) if len(categories) else ((), ())
+    codes, _ = pd.factorize(np.array(scopes, dtype=object))
+    known = np.column_stack([codes, np.array(numbers)]).astype(np.int64)
+    places = known[names.cat.codes.to_numpy()]
+    places[(ops["op_class"] == "embedding").to_numpy(), 1] = -1
+    return places
+
+
+def _moved(
+    ref: tuple[Ints, Ints], run: tuple[Ints, Ints], ref_at: Ints, run_at: Ints, places: list[Ints]
+) -> tuple[Ints, Ints]:
+    """Pair the operators of one type and shapes that are as many on both sides, if they changed places.
+
+    The compiler numbers them in the order of the code, whatever the scheduler makes of it. Those that have scopes of
+    their own are taken in the order they ran in.
 
     Args:
         ref: Types and shapes of the operators of the reference.
         run: As ref.
         ref_at: Places in the reference of the pairs that keep the order; what these pair completely did not move.
         run_at: Their places in the run.
+        places: Scope and number of the operators of either side.
 
     Returns:
         Places of the pairs on either side.
@@ -148,12 +173,30 @@ def _moved(ref: tuple[Ints, Ints], run: tuple[Ints, Ints], ref_at: Ints, run_at:
     shapes = int(max(ref[1].max(initial=-1), run[1].max(initial=-1))) + 1
     ours, theirs = (np.where(its[1] >= 0, its[0] * shapes + its[1], -1) for its in (ref, run))
     keys = np.unique(ours[ours >= 0])
-    of_ref, of_run = _counts(keys, ours), _counts(keys, theirs)
-    in_order = _counts(keys, ours[ref_at][ours[ref_at] == theirs[run_at]])
-    changed = keys[(of_ref == of_run) & (in_order < of_ref)]
-    places = (np.flatnonzero(np.isin(one, changed)) for one in (ours, theirs))
-    left, right = (at[np.argsort(one[at], kind="stable")] for at, one in zip(places, (ours, theirs), strict=True))
-    return left, right
+    equal = keys[_counts(keys, ours) == _counts(keys, theirs)]
+    numbered, as_well = (_numbered(one, of_side) for one, of_side in zip((ours, theirs), places, strict=True))
+    told = numbered[np.isin(numbered, as_well)]
+    left, right = (
+        _in_order(one, equal, np.where(np.isin(one, told), of_side[:, 1], -1))
+        for one, of_side in zip((ours, theirs), places, strict=True)
+    )
+    kept = np.full(len(ours), -1, dtype=np.int64)
+    kept[ref_at] = run_at
+    changed = np.isin(ours[left], ours[left[kept[left] != right]])
+    return left[changed], right[changed]
+
+
+def _numbered(keys: Ints, places: Ints) -> Ints:
+    """Give the keys whose operators the compiler numbered as of one scope."""
+    rows = pd.DataFrame({"key": keys, "scope": places[:, 0], "number": places[:, 1]})
+    of_key = rows.groupby("key").agg(scopes=("scope", "nunique"), least=("number", "min"))
+    return of_key.index[(of_key["scopes"] == 1) & (of_key["least"] >= 0)].to_numpy(dtype=np.int64)
+
+
+def _in_order(keys: Ints, wanted: Ints, numbers: Ints) -> Ints:
+    """Give the places of the operators of the wanted keys, key by key, by number; those without one as they ran."""
+    at = np.flatnonzero(np.isin(keys, wanted))
+    return at[np.lexsort((numbers[at], keys[at]))]
 
 
 def _counts(keys: Ints, values: Ints) -> Ints:

@@ -262,9 +262,8 @@ def test_names_of_modules_decide_nothing(shared: Path, tmp_path: Path, network: 
     _assert_names_do_not_matter(shared, network, mode, change, tmp_path)
 
 
-# Norms of a block and of its shortcut have equal shapes, and so have the two products of a recurrent cell: two compiled
-# graphs of MindSpore tell them apart by nothing but their names.
-@pytest.mark.parametrize(("network", "right"), [("vit", 1.0), ("resnet", 0.94), ("lstm_text", 0.75)])
+# Norms of a block and of its shortcut have equal shapes: the compiler numbers their gradients in either order.
+@pytest.mark.parametrize(("network", "right"), [("vit", 1.0), ("resnet", 0.92), ("lstm_text", 1.0)])
 def test_graphs_that_were_compiled_in_another_order_meet(shared: Path, network: str, right: float) -> None:
     """The same network compiled twice, once without names of cells; the labels come from the parameters it reads."""
     folder = shared / "bench" / "alignment" / network
