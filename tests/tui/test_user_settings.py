@@ -30,18 +30,18 @@ def test_without_a_file_nothing_is_set():
 
 
 async def test_a_key_of_the_user_works_and_is_shown_everywhere(session, run_app, settle):
-    write('[keys]\nfilter = ["i", "f5"]\n')
+    write('[keys]\nfilter = ["I", "f5"]\n')
     async with run_app(session) as pilot:
         footer = [(key.key_display, key.description) for key in pilot.app.screen.query("FooterKey")]
-        assert ("i", "filter") in footer
+        assert ("I", "filter") in footer
         assert len(footer) == len(set(footer))
         await pilot.press("/")
         assert not pilot.app.screen.query_one("#filter", Input).has_focus
-        await pilot.press("i")
+        await pilot.press("I")
         assert pilot.app.screen.query_one("#filter", Input).has_focus
         await pilot.press("escape", "?")
         text = str(pilot.app.screen.query_one("Static").content)
-        assert "i F5" in text
+        assert "I F5" in text
 
 
 async def test_a_theme_of_the_user_is_used(session, run_app):

@@ -9,6 +9,7 @@ from textual.widgets import Static
 
 from profkit.tui.screens.text_screen import TextScreen
 from profkit.tui.views import make_views
+from profkit.tui.widgets.view_bar import ViewBar
 
 
 def detail(pilot):
@@ -77,7 +78,7 @@ async def test_operators_tell_all_that_is_known_of_one(session, run_app):
         ("5", ["kineto-trace", "ascend-trace"], ["schemaVersion", "Gradients were not dumped", "▾ data loss"]),
         ("6", ["▾ data loss", "unescaped quote"], ["line 3", "torch_run/trace.json"]),
         ("7", ["(whole network)", "        act", "7.0x", "✱ origin"], ["flagged slow  2", "✗ mismatch"]),
-        ("8", ["aten::conv2d", "main", "2.40 ms"], ["start in its step  0 ns", "patch_embed.proj"]),
+        ("8", ["aten::conv2d", "2.40 ms"], ["lane  main", "start in its step  0 ns", "patch_embed.proj"]),
     ],
 )
 async def test_each_view_shows_its_rows(*, session, run_app, settle, key, in_table, in_detail):
@@ -155,7 +156,8 @@ async def test_a_view_nobody_moved_in_moves_no_other(session, run_app, settle):
 
 async def test_a_click_in_the_bar_shows_a_view(session, run_app, settle):
     async with run_app(session) as pilot:
-        await pilot.click("ViewBar", offset=(19, 0))
+        bar = pilot.app.screen.query_one(ViewBar)
+        await pilot.click(bar, offset=(str(bar.render()).index("Findings"), 0))
         await settle(pilot)
         assert pilot.app.screen.view.name == "findings"
 
