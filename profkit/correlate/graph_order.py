@@ -207,7 +207,7 @@ class _GraphOrder:
         in_time = [(at, self._numbered.get(at, number)) for at, number in zip(places, takers, strict=True)]
         if told := self._told_by_companion(places, takers):
             return told, SHAPES_AGREE
-        if told := self._told_by_core(places, takers) or self._told_by_burst(places, takers):
+        if told := self._told_by_core(places, takers) or shares_by_burst(self._units, self._kernels, places, takers):
             return told, SHAPES_AGREE
         if told := self._told_by_scope(places, takers):
             return told, SAME_SCOPE
@@ -231,9 +231,6 @@ class _GraphOrder:
 
     def _does_work(self, at: int) -> bool:
         return is_core(self._units[self._owner[at]], self._kernels.types[at])
-
-    def _told_by_burst(self, places: Sequence[int], takers: Sequence[int]) -> Pairs:
-        return shares_by_burst(self._units, self._kernels, places, takers)
 
     def _told_by_loop(self, places: Sequence[int], takers: Sequence[int]) -> Pairs:
         """Pair by the compiler's numbers; those of gradients follow neither code nor time."""

@@ -33,8 +33,8 @@ def slow_findings(
     Returns:
         Frame of schema.FINDINGS, kind slow, rank from 0. One row a module that has units that stand out (their excess
         summed), a unit where the module is not known, a class of operators that is slow as a whole, and what costs most
-        of such a class. impact_ns is
-        the excess: what a step would win if the work were slowed down as its like; ratio is the plain one.
+        of such a class. impact_ns is the excess: what a step would win if the work were slowed down as its like; ratio
+        is the plain one.
     """
     groups = alignment[alignment["group"] >= 0].groupby("unit")["group"].unique()
     step = float(units["run_wall_ns"].sum())
