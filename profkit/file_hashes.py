@@ -8,15 +8,17 @@ was touched since, or so shortly before that a further write could carry the sam
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Annotated
+
+import msgspec
 
 from profkit.errors import ProfkitError
-from profkit.file_state import is_settled, state_of
+from profkit.file_state import FileState, is_settled, state_of
 from profkit.progress import Progress
 from profkit.store import file_in_one_step
 
@@ -24,8 +26,8 @@ _BLOCK_BYTES = 1 << 20
 # Below it hashing costs less than it is worth to remember (a millisecond at 1 GB/s).
 _SMALLEST_REMEMBERED_BYTES = 1 << 20
 _FILES_REMEMBERED = 1000
-
-_STATE_NUMBERS = 5
+_Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+_DECODER = msgspec.json.Decoder(dict[str, tuple[FileState, _Digest]])
 
 
 class FileHashes:
@@ -62,8 +64,8 @@ class FileHashes:
         with file.open("rb") as stream:
             before = state_of(os.fstat(stream.fileno()))
             remembered = self._known.get(place)
-            if remembered is not None and remembered[:-1] == list(before):
-                return str(remembered[-1])
+            if remembered is not None and remembered[0] == before:
+                return remembered[1]
             began_ns = time.time_ns()
             digest = hashlib.sha256()
             # A file that grows as fast as it is read would never end.
@@ -73,31 +75,18 @@ class FileHashes:
             unchanged = is_settled(before, began_ns) and state_of(os.fstat(stream.fileno())) == before
             if unchanged and before[2] >= _SMALLEST_REMEMBERED_BYTES:
                 self._known.pop(place, None)
-                self._known[place] = [*before, digest.hexdigest()]
+                self._known[place] = (before, digest.hexdigest())
                 self._changed = True
             return digest.hexdigest()
 
     def _save(self) -> None:
         kept = dict(list(self._known.items())[-_FILES_REMEMBERED:])
         with suppress(ProfkitError), file_in_one_step(self._memory) as file:
-            file.write(json.dumps(kept).encode())
+            file.write(msgspec.json.encode(kept))
 
 
-def _read(memory: Path) -> dict[str, list[int | str]]:
+def _read(memory: Path) -> dict[str, tuple[FileState, str]]:
     try:
-        content = json.loads(memory.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return _DECODER.decode(memory.read_bytes())
+    except (OSError, msgspec.DecodeError, RecursionError):
         return {}
-    if not isinstance(content, dict):
-        return {}
-    return {place: entry for place, entry in content.items() if _is_entry(entry)}
-
-
-def _is_entry(entry: object) -> bool:
-    return (
-        isinstance(entry, list)
-        and len(entry) == _STATE_NUMBERS + 1
-        and all(isinstance(number, int) for number in entry[:-1])
-        and isinstance(entry[-1], str)
-        and len(entry[-1]) == hashlib.sha256().digest_size * 2
-    )

@@ -97,7 +97,17 @@ def test_a_file_that_grows_while_it_is_read_is_not_remembered(tmp_path: Path, se
 
 
 @pytest.mark.parametrize(
-    "damage", ["", "[]", "null", '{"a": 1}', '{"a": ["x"]}', "\x00", pytest.param("[" * 100_000, id="deep")]
+    "damage",
+    [
+        "",
+        "[]",
+        "null",
+        '{"a": 1}',
+        '{"a": ["x"]}',
+        '{"a": [[0, 0, 0, 0, 0], "../x"]}',
+        "\x00",
+        pytest.param("[" * 100_000, id="deep"),
+    ],
 )
 def test_a_damaged_memory_costs_time_only(tmp_path: Path, settled: Path, damage: str) -> None:
     memory = tmp_path / "hashes.json"
@@ -113,7 +123,7 @@ def test_a_memory_that_cannot_be_written_is_no_failure(tmp_path: Path, settled: 
 
 def test_the_memory_does_not_grow_without_bound(tmp_path: Path, settled: Path) -> None:
     memory = tmp_path / "hashes.json"
-    entry = [0, 0, 0, 0, 0, "0" * 64]
+    entry = [[0, 0, 0, 0, 0], "0" * 64]
     memory.write_text(json.dumps({f"/file{number}": entry for number in range(5000)}))
     FileHashes(memory).digests([settled], silent)
     kept = remembered(memory)
