@@ -14,7 +14,7 @@ DEMO := .venv-demo
 help:
 	@echo "make demo       triage of the bundled migration, in an environment without torch and mindspore"
 	@echo "make test       all tests, in an environment with torch and mindspore"
-	@echo "make test-core  the tests that need no framework, with numpy 2, but the exhaustive ones"
+	@echo "make test-core  the tests that need no framework, with numpy 2, but the exhaustive ones and the terminal UI's"
 	@echo "make lint       format, lint, types and import contracts"
 	@echo "make format     put the code into its format"
 	@echo "make samples    record the bundled samples again (needs torch and mindspore)"
@@ -27,7 +27,7 @@ test: $(FULL)/ready
 	$(FULL)/bin/python -m pytest -n 2 --dist loadfile
 
 test-core: $(CORE)/ready
-	$(CORE)/bin/python -m pytest -n 2 --dist loadfile -m "not frameworks and not packaging and not exhaustive"
+	$(CORE)/bin/python -m pytest -n 2 --dist loadfile -m "not frameworks and not packaging and not exhaustive" --ignore tests/tui
 
 lint: $(CORE)/ready
 	$(CORE)/bin/ruff format --check .
