@@ -61,6 +61,22 @@ def break_down_steps(run: Run) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
+def share_of_recorded(steps: pd.DataFrame) -> float:
+    """Give the part of the device's busy time, as the profiler recorded it, for which there are rows.
+
+    Args:
+        steps: Rows of `break_down_steps`; those that the profiler recorded no split of are left out.
+
+    Returns:
+        0 to 1; 1 where the profiler recorded nothing.
+    """
+    recorded = steps["recorded_computing_ns"] + steps["recorded_communication_ns"]
+    recorded = (recorded - steps["recorded_overlapped_ns"].fillna(0)).fillna(0)
+    # Rows of the host are busy too, but not the device.
+    busy = steps["busy_ns"].where(steps["computing_ns"].notna()).fillna(0)
+    return min(int(busy.clip(upper=recorded).sum()) / int(recorded.sum()), 1.0) if recorded.sum() else 1.0
+
+
 def _of_rank(run: Run, rank: int) -> Iterator[dict[str, Any]]:
     ops = run.ops[run.ops["rank"] == rank]
     steps = run.steps[run.steps["rank"] == rank]

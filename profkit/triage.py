@@ -29,7 +29,7 @@ from profkit.correlate import (
 from profkit.correlate.hint_notes import hint_notes, module_notes
 from profkit.correlate.identity import identify
 from profkit.correlate.timing import side_words
-from profkit.diseases import claimed_units, disease_findings
+from profkit.diseases import claimed_units, disease_findings, lost_rows
 from profkit.errors import CancelledError, ImportIssue, NothingRecordedError, ProfkitError, Severity
 from profkit.findings import overflow_findings, parity_findings, rank_findings
 from profkit.frame_spec import concatenate
@@ -94,7 +94,7 @@ def triage(
         # A run that is read already is worth showing, with what can be told without the reference.
         with suppress(CancelledError):
             ref = _load_side(inputs.ref, inputs.ref_dumps, hints, cache, rank, progress)
-    if run.ops.empty and run.tensors.empty:
+    if run.ops.empty and run.tensors.empty and not lost_rows(run):
         raise NothingRecordedError(inputs.run, "neither operators nor tensors", run.issues)
     return judge(ref, run, inputs, progress, hints=hints)
 
@@ -117,7 +117,9 @@ def judge(
         ("what became slow was", "time"),
         not_judged,
     )
-    not_judged.sentences += [note for one in (ref, run) if one is not None for note in _unknown_classes(one)]
+    for one in (ref, run):
+        if one is not None:
+            not_judged.sentences += [*filter(None, [lost_rows(one)]), *_unknown_classes(one)]
     parity = _unless_stopped(
         lambda: _parity(ref, run, hints, not_judged, progress), PARITY.empty(), ("parity was", "parity"), not_judged
     )
@@ -158,8 +160,8 @@ def _time_findings(
     counters: pd.DataFrame,
     not_judged: _NotJudged,
 ) -> list[pd.DataFrame]:
-    if ref is None:
-        return [disease_findings(run, None, alignment, None, counters)]
+    if ref is None or ref.ops.empty or run.ops.empty:
+        return [disease_findings(run, ref, alignment, None, counters)]
     if units is None or not _is_one_network(alignment, not_judged):
         return []
     diseases = disease_findings(run, ref, alignment, units, counters)
@@ -273,7 +275,9 @@ def _alignment(
     progress("aligning", run.path.name, None)
     without = [str(one.path) for one in (ref, run) if one.ops.empty]
     if without:
-        not_judged.add(f"time was not compared: {' and '.join(without)} holds no operators", "time")
+        not_judged.add(
+            f"time was not compared: {' and '.join(without)} {'hold' if without[1:] else 'holds'} no operators", "time"
+        )
         return ALIGNMENT.empty()
     return align(ref, run, hints=hints, progress=progress)
 

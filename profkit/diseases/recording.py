@@ -19,8 +19,8 @@ from profkit.correlate.executions import has_device_rows, working_rows
 from profkit.run import Run
 
 _ROWS_NAMED = 3
-# So many steps and more have a warm-up step to leave out.
-_STEPS_WITH_A_WARM_UP = 3
+STEPS_WITH_A_WARM_UP = 3
+"""So many steps and more have a warm-up step to leave out."""
 NOT_COMPUTING = ("communication", "host_gap", "data_waiting")
 """Parts of a step in which nothing is computed."""
 _COLUMNS = [
@@ -120,7 +120,7 @@ def recording(run: Run, named_rows: NDArray[np.int64]) -> Recording | None:
     if not windows:
         return None
     firsts = {min(w.step for w in windows if w.rank == rank) for rank in {w.rank for w in windows}}
-    enough = len({window.step for window in windows}) >= _STEPS_WITH_A_WARM_UP
+    enough = len({window.step for window in windows}) >= STEPS_WITH_A_WARM_UP
     later = [window for window in windows if not (enough and window.step in firsts)]
     return Recording(run, rows, tuple(later), tuple(windows))
 

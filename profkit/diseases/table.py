@@ -12,6 +12,7 @@ from profkit.diseases.layout_and_cast import cast, layout
 from profkit.diseases.memory_bound import memory_bound
 from profkit.diseases.other_operators import decomposed, extra_operators
 from profkit.diseases.recomputation import recomputation
+from profkit.diseases.recorded_split import recorded_communication
 from profkit.diseases.slow_rank import slow_rank
 from profkit.diseases.step_lengths import recompilation, slow_first_step
 from profkit.diseases.subject import Finding, Subject, subject
@@ -55,8 +56,9 @@ def disease_findings(
         costs without one. What is paid once (first_step) has none and comes last.
     """
     looked_at = subject(run, ref, alignment, units, counters)
-    if looked_at is None:
-        return FINDINGS.empty()
-    found = [row for disease in DISEASES.values() for row in disease(looked_at)]
+    found = [row for disease in DISEASES.values() for row in disease(looked_at)] if looked_at is not None else []
+    recorded = recorded_communication(run, ref)
+    if recorded is not None:
+        found = [row for row in found if row["kind"] != "communication"] + recorded
     found.sort(key=lambda row: -(row["impact_ns"] or 0))
     return FINDINGS.from_rows([{**row, "rank": rank} for rank, row in enumerate(found)])

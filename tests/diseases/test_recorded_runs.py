@@ -12,7 +12,7 @@ import pytest
 
 from profkit.correlate import align, judged_units
 from profkit.correlate.identity import identify
-from profkit.diseases import disease_findings
+from profkit.diseases import disease_findings, lost_rows
 from profkit.run import Run, load
 from profkit.schema import ALIGNMENT, COUNTERS
 from profkit.triage import Inputs, triage
@@ -45,7 +45,11 @@ def _summed_ns(rows: list[dict[str, str]], column: str, values: set[str]) -> int
     return sum(int(Decimal(row["Duration(us)"].strip()) * 1000) for row in rows if row[column] in values)
 
 
-@pytest.mark.parametrize("recording", [LEVEL0, LEVEL1, LEVEL2])
+WITHOUT_KERNELS = [LEVEL2.parent / f"rank_{number}_ascend_pt" for number in (1, 3)]
+CUT_SHORT = [ASCEND.parent / f"server/src/test/test_data/test_rank_{number}" for number in (0, 1)]
+
+
+@pytest.mark.parametrize("recording", [LEVEL0, LEVEL1, LEVEL2, *WITHOUT_KERNELS, *CUT_SHORT])
 def test_uncovered_communication_is_that_of_step_trace_time(shared: Path, recording: Path) -> None:
     (row,) = _table(shared / recording / "ASCEND_PROFILER_OUTPUT/step_trace_time.csv")
     expected = round(Decimal(row["Communication(Not Overlapped)"]) * 1000)
@@ -57,6 +61,13 @@ def test_conversions_of_layout_are_those_of_kernel_details(shared: Path) -> None
     assert _impacts(shared / LEVEL1)["layout"] == _summed_ns(rows, "Type", {"TransData", "Transpose"})
 
 
+def test_conversions_without_a_recorded_type_are_told_by_their_names(shared: Path) -> None:
+    rows = _table(shared / LEVEL0 / "ASCEND_PROFILER_OUTPUT/kernel_details.csv")
+    assert {row["Type"] for row in rows} == {"N/A"}
+    named = [{**row, "Type": "layout"} for row in rows if "TransData" in row["Name"] or "Transpose" in row["Name"]]
+    assert _impacts(shared / LEVEL0)["layout"] == _summed_ns(named, "Type", {"layout"})
+
+
 def test_casts_and_ai_cpu_operators_are_those_of_kernel_details(shared: Path) -> None:
     rows = _table(shared / MSTT / "kernel_details.csv")
     impacts = _impacts(shared / MSTT / "kernel_details.csv")
@@ -66,8 +77,7 @@ def test_casts_and_ai_cpu_operators_are_those_of_kernel_details(shared: Path) ->
 
 
 KERNEL_TABLES = [
-    ASCEND.parent / "server/src/test/test_data/test_rank_0",
-    ASCEND.parent / "server/src/test/test_data/test_rank_1",
+    *CUT_SHORT,
     LEVEL1,
     LEVEL2,
     MSTT,
@@ -128,6 +138,41 @@ def test_a_run_alone_is_triaged_with_its_counters(shared: Path) -> None:
     assert session.findings["rank"].tolist() == [1, 2, 3]
     assert session.bridge.empty
     assert "no reference run was given" in " ".join(session.not_judged)
+
+
+def test_a_run_of_which_only_the_split_of_its_steps_is_there_is_triaged_by_it(shared: Path) -> None:
+    session = triage(Inputs(run=shared / WITHOUT_KERNELS[0]))
+    assert session.findings["kind"].tolist() == ["communication"]
+    assert session.findings["impact_ns"].tolist() == [441_708_380]
+    assert "no rows of it are there" in session.findings.loc[0, "evidence"]
+    assert any("what operators cost was not judged" in sentence for sentence in session.not_judged)
+
+
+def test_two_runs_of_which_only_the_splits_are_there_are_compared_by_them(shared: Path) -> None:
+    (found,) = triage(Inputs(ref=shared / WITHOUT_KERNELS[1], run=shared / WITHOUT_KERNELS[0])).findings.itertuples()
+    assert found.impact_ns == 441_708_380 - 261_498_440
+    assert "261.498 ms in the reference" in found.evidence
+
+
+def test_a_run_is_judged_by_itself_where_the_reference_has_no_operators(shared: Path) -> None:
+    session = triage(Inputs(ref=shared / WITHOUT_KERNELS[0], run=shared / LEVEL1))
+    assert {"layout", "memory_bound"} <= set(session.findings["kind"])
+    assert any("time was not compared" in sentence for sentence in session.not_judged)
+
+
+def test_a_run_that_was_cut_short_is_said_to_be(shared: Path) -> None:
+    rows = _table(shared / CUT_SHORT[1] / "ASCEND_PROFILER_OUTPUT/kernel_details.csv")
+    (split,) = _table(shared / CUT_SHORT[1] / "ASCEND_PROFILER_OUTPUT/step_trace_time.csv")
+    # These kernels overlap nowhere, so that their sum is the time in which the device is busy.
+    left = sum(Decimal(row["Duration(us)"]) for row in rows)
+    recorded = Decimal(split["Computing"]) + Decimal(split["Communication(Not Overlapped)"])
+    (told,) = (one for one in triage(Inputs(run=shared / CUT_SHORT[1])).not_judged if "what is left of it" in one)
+    assert f"{left / recorded:.1%}" in told
+
+
+@pytest.mark.parametrize("recording", [LEVEL0, LEVEL1, LEVEL2])
+def test_a_whole_run_is_not_said_to_be_cut_short(shared: Path, recording: Path) -> None:
+    assert lost_rows(_loaded(shared / recording)) == ""
 
 
 def test_the_rank_that_computes_longest_is_named(shared: Path) -> None:
