@@ -111,8 +111,8 @@ def _place(row: pd.Series[Any]) -> str:
 
 def _breakdown(session: Session) -> Iterator[Row]:
     ref, run = (_parts_of_step(session, side) for side in SIDES)
-    levels = [f"{side}: {parts['level']} rows" for side, parts in (("ref", ref), ("run", run)) if parts]
-    yield {"item": "Where the step goes", "note": ", ".join(levels) or "no executions were recorded"}
+    tellers = [f"{side}: {parts['told_by']}" for side, parts in (("ref", ref), ("run", run)) if parts]
+    yield {"item": "Where the step goes", "note": ", ".join(tellers) or "no executions were recorded"}
     position = 0
     for name, item in {"busy_ns": "busy", "rest_ns": "between operators", **_DEVICE_PARTS}.items():
         ours, theirs = ref.get(name), run.get(name)
@@ -125,22 +125,34 @@ def _breakdown(session: Session) -> Iterator[Row]:
 
 
 def _parts_of_step(session: Session, side: str) -> dict[str, Any]:
-    """Give level and parts of the step that stands for a side, known ones only; of a side without steps, of the run."""
+    """Give who tells of the step that stands for a side, and its parts as far as known.
+
+    Of a side without steps it is the run; of one without rows, its step of median length as the profiler split it.
+    """
     chosen = compared_step(session, side)
     frame = session.breakdown[session.breakdown["side"] == side]
     if chosen is not None and chosen.step >= 0:
         frame = frame[(frame["span"] == "step") & (frame["rank"] == chosen.rank) & (frame["step"] == chosen.step)]
     else:
         frame = frame[frame["span"] == "run"]
-    if frame.empty:
-        return {}
+    if frame.empty or pd.isna(frame["busy_ns"].iloc[0]):
+        return _recorded_parts(session.steps[session.steps["side"] == side])
     row = frame.iloc[0]
     parts = {name: int(row[name]) for name in _DEVICE_PARTS if not pd.isna(row[name])}
     if not parts and not pd.isna(row["busy_ns"]):
         parts = {"busy_ns": int(row["busy_ns"])}
         if not pd.isna(row["dur_ns"]):
             parts["rest_ns"] = max(int(row["dur_ns"]) - int(row["busy_ns"]), 0)
-    return {"level": row["level"], **parts}
+    return {"told_by": f"{row['level']} rows", **parts}
+
+
+def _recorded_parts(steps: pd.DataFrame) -> dict[str, Any]:
+    recorded = steps[list(_DEVICE_PARTS)].dropna()
+    if recorded.empty:
+        return {}
+    lengths = recorded.sum(axis=1).sort_values(kind="stable")
+    row = recorded.loc[lengths.index[(len(lengths) - 1) // 2]]
+    return {"told_by": "the profiler's split", **{name: int(row[name]) for name in _DEVICE_PARTS}}
 
 
 def _runs(session: Session) -> Iterator[Row]:

@@ -11,6 +11,7 @@ import pytest
 from profkit.overview import overview
 from profkit.schema import SESSION_STEPS
 from profkit.session import Session
+from profkit.triage import Inputs, triage
 from profkit.tui.charts.bar_text import bar_text
 from profkit.tui.screens.text_screen import TextScreen
 from profkit.tui.views import make_views
@@ -55,6 +56,14 @@ def test_the_parts_of_a_device_lie_one_after_the_other_and_overlap(session):
     ends = {item: (row["from_ns"], row["to_ns"]) for item, row in rows.iloc[3:].iterrows()}
     begin = ends["computation"][0]
     assert ends["communication"] == (begin + 12_000_000, begin + 14_000_000)
+
+
+def test_a_run_without_rows_is_shown_as_the_profiler_split_its_step(shared):
+    recording = "samples/mindspore_profiler/Ascend_msinsight/test/st/level2/rank_1_ascend_pt"
+    rows = rows_of(triage(Inputs(run=shared / recording)), "breakdown")
+    assert rows["note"].iloc[0] == "run: the profiler's split"
+    # The line of step 13 in its step_trace_time.csv, in us: 230903.72, 441708.38, 0.0, 136819.56.
+    assert rows["run_ns"].iloc[1:].tolist() == [230_903_720, 441_708_380, 0, 136_819_560]
 
 
 def test_one_run_alone_has_its_median_step_and_no_bridge(session):
