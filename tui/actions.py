@@ -11,6 +11,7 @@ from textual.keys import format_key
 
 Scope = Literal[
     "table",
+    "filter",
     "view",
     "chart",
     "tree",
@@ -27,6 +28,7 @@ Scope = Literal[
 
 SCOPE_TITLES: dict[Scope, str] = {
     "table": "In a table",
+    "filter": "While typing a filter",
     "view": "In every view",
     "chart": "In a view with a picture",
     "tree": "In a tree",
@@ -100,6 +102,8 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("sort", "sort_column", "s", "Sort by this column; again the other way, then not at all.", "table", "sort"),
     Action("filter", "filter", "/", "Show only the rows that fulfil what is typed.", "view", "filter"),
+    Action("filter-keep", "submit", "enter", "Keep the filter and go to the rows.", "filter", "keep"),
+    Action("filter-drop", "screen.back", "escape", "Show all rows again.", "filter", "all rows"),
     Action("previous-flag", "flagged(-1)", "[", "Move to the previous flagged row.", "view"),
     Action("next-flag", "flagged(1)", "]", "Move to the next flagged row.", "view", "flag"),
     Action(
@@ -176,6 +180,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("palette", "app.command_palette", ":,ctrl+p", "Find something to do by its name.", "everywhere", "do"),
     Action("theme", "app.change_theme", "t", "Choose another theme; tui.toml makes it last.", "everywhere"),
     Action("help", "app.help", "?,f1", "Show what the keys do here.", "everywhere", "help"),
+    Action("suspend", "app.suspend_process", "Z,ctrl+z", "Go back to the shell; fg comes here again.", "everywhere"),
     Action("open", "app.open", "O", "Open other recordings, or a saved session.", "view"),
     Action("quit", "app.quit", "q", "Leave profkit.", "view", "quit"),
     Action("close-text", "close", "escape,q", "Return to the view.", "text", "close"),

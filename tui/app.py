@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 from rich.console import RenderableType
@@ -21,6 +25,7 @@ from profkit.tui.background import is_busy
 from profkit.tui.crumbs import crumbs
 from profkit.tui.opening import OpeningApp, OpenPaths, OpenSession
 from profkit.tui.palette import ActionCommands
+from profkit.tui.plain_signs import write_plain_signs
 from profkit.tui.screens.action_screen import ActionScreen
 from profkit.tui.screens.run_picker import SessionPicker
 from profkit.tui.screens.text_screen import TextScreen, help_text
@@ -34,6 +39,10 @@ from profkit.tui.widgets.view_bar import Tab, ViewBar
 
 VIEW_NAMES = tuple(action.id for action in ACTIONS if action.name.startswith("app.show_view("))
 """Names of all views, in the order of their keys."""
+
+
+_SECONDS_TO_LEAVE = 3.0
+_ENDING_SIGNALS = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 
 
 class ProfkitApp(OpeningApp):
@@ -71,8 +80,24 @@ class ProfkitApp(OpeningApp):
 
     async def on_mount(self) -> None:
         """Take the user's settings, then open what is to be opened."""
+        self._leave_on_signals()
         self._apply_settings()
         await self.open_first()
+
+    def _leave_on_signals(self) -> None:
+        """Give the terminal back, and keep how the session is left, when the process is asked to end."""
+        loop = asyncio.get_running_loop()
+        for number in _ENDING_SIGNALS:
+            # A shell tells the end by a signal so. Elsewhere than in the main thread nobody sends one.
+            with suppress(NotImplementedError, RuntimeError, ValueError):
+                loop.add_signal_handler(number, self._leave_soon, 128 + number)
+
+    def _leave_soon(self, return_code: int) -> None:
+        self.exit(return_code=return_code)
+        # What Textual still writes to a terminal that went away waits for ever.
+        watch = threading.Timer(_SECONDS_TO_LEAVE, os._exit, [return_code])
+        watch.daemon = True
+        watch.start()
 
     def _apply_settings(self) -> None:
         try:
@@ -281,7 +306,12 @@ def run(
 
     Returns:
         Exit code: 0, or 2 if the session could not be opened.
+
+    Raises:
+        ProfkitError: There is no terminal to draw on.
     """
+    _require_terminal()
+    write_plain_signs()
     app = ProfkitApp(open_session, title, open_paths=open_paths, view=view)
     app.run(mouse=mouse)
     code = app.return_code or 0
@@ -291,3 +321,20 @@ def run(
         sys.stderr.flush()
         os._exit(code)
     return code
+
+
+def _require_terminal() -> None:
+    """Refuse to draw where nobody sees it, or to wait for keys that cannot come."""
+    # Textual reads keys from stdin and draws on stderr.
+    streams = {"input": sys.__stdin__, "output": sys.__stdout__, "error": sys.__stderr__}
+    for name, stream in streams.items():
+        if stream is None or stream.closed or not stream.isatty():
+            raise ProfkitError(
+                f"the terminal UI needs a terminal, and standard {name} is none",
+                "`profkit triage` prints the same as text, JSON or CSV; over ssh, `ssh -t` gives a terminal",
+            )
+    if os.environ.get("TERM") == "dumb":
+        raise ProfkitError(
+            "the terminal UI has to move the cursor, which a terminal of the kind TERM=dumb cannot",
+            "`profkit triage` prints the same as text; if the terminal can, set TERM to what it is, xterm-256color say",
+        )

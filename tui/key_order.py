@@ -16,6 +16,8 @@ from textual.widget import Widget
 
 # A widget that goes away with a key in its queue never tells that it is done with it; one that stays takes its time.
 _SECONDS_BETWEEN_LOOKS = 0.25
+# How the actions begin that move within what has the focus, and leave it where it is.
+_MOVING = ("move_", "scroll_detail")
 _LONGEST_WAIT_SECONDS = 5.0
 
 
@@ -63,8 +65,17 @@ class OrderedKeysApp(App[None]):
         self._key_given_at = time.monotonic()
         self._key_given_to = target = self.focused or self.screen
         await super().on_event(key)
+        while self._waiting_keys and self._goes_on(key, self._waiting_keys[0]):
+            await super().on_event(self._waiting_keys.popleft())
         if not target.post_message(self._KeyDone(is_second=False)):
             self.call_later(self._give_next_key)
+
+    def _goes_on(self, key: events.Key | events.Paste, following: events.Key | events.Paste) -> bool:
+        """Whether a key only moves on as the one before it did, as a key that is held does: one picture shows both."""
+        if not (isinstance(key, events.Key) and isinstance(following, events.Key) and key.key == following.key):
+            return False
+        active = self.screen.active_bindings.get(key.key)
+        return active is not None and active.binding.action.startswith(_MOVING)
 
     async def _look(self) -> None:
         if self._key_given_at is None or self._is_lost(self._key_given_at):

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from profkit.tui.row_filter import Mask
 from profkit.tui.widgets.table_column import TableColumn
 
 
@@ -61,3 +62,16 @@ def _sort_keys(values: pd.Series[Any], column: TableColumn) -> pd.Series[Any]:
         alphabetical[-1] = np.nan
         return pd.Series(alphabetical[values.cat.codes.to_numpy()])
     return values
+
+
+def below_folded(depth: npt.NDArray[np.int64], folded: Mask) -> Mask:
+    """Tell which rows of a tree, given in the order of a walk, lie below a folded one."""
+    hidden = np.zeros(len(depth), dtype=np.bool_)
+    end = 0
+    for row in np.flatnonzero(folded):
+        if row < end:
+            continue
+        after = np.flatnonzero(depth[row + 1 :] <= depth[row])
+        end = row + 1 + int(after[0]) if len(after) else len(depth)
+        hidden[row + 1 : end] = True
+    return hidden

@@ -26,6 +26,7 @@ from profkit.tui.user_settings import settings_template
 @click.option("--run-dump", "run_dumps", type=INPUT, multiple=True, help="More tensors of the run; repeatable.")
 @click.option("--view", type=click.Choice(VIEW_NAMES), default=None, help="Open with this view.")
 @click.option("--demo", is_flag=True, help="Open the bundled migration.")
+@click.option("--no-mouse", is_flag=True, help="Leave the mouse to the terminal, to select text with it.")
 @click.option("--forget", is_flag=True, help="Delete what is remembered of all sessions, marks and notes too; leave.")
 @click.option("--keys", is_flag=True, help="Print the keys and the theme as the file tui.toml, and leave.")
 @reads_inputs(output=False)
@@ -37,6 +38,7 @@ def command(
     run_dumps: tuple[Path, ...],
     view: str | None,
     demo: bool,
+    no_mouse: bool,
     keys: bool,
     forget: bool,
 ) -> int:
@@ -71,7 +73,7 @@ def command(
             return _load_pair(ref, run)
         return open_inputs(Inputs(run=run, ref=ref, ref_dumps=ref_dumps, run_dumps=run_dumps), progress)
 
-    show = partial(run_app, open_paths=open_paths, view=view or "")
+    show = partial(run_app, open_paths=open_paths, view=view or "", mouse=not no_mouse)
     if demo:
         return show(lambda progress: open_inputs(demo_inputs(clean=False), progress), "demo")
     if not paths:

@@ -55,6 +55,11 @@ def number(value: Any) -> str:
     return f"{float(value):#.4g}".removesuffix(".")
 
 
+def confidence(value: Any) -> str:
+    """Give a confidence, from 0 to 1, with two digits: "0.90"."""
+    return f"{float(value):.2f}" if _is_known(value) else UNKNOWN
+
+
 def count(value: Any) -> str:
     """Give a whole number exactly, with commas between thousands."""
     return f"{int(value):,}" if _is_known(value) else UNKNOWN

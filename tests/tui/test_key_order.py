@@ -59,3 +59,19 @@ async def test_no_key_is_stuck_behind_a_screen_that_went_away(keys, session, run
         await settle(pilot)
         assert pilot.app.screen.view.name == "operators"
         assert pilot.app.screen.table.cursor_place == 1
+
+
+async def test_a_held_key_describes_only_where_it_ends(session_of, make_operators, run_app, settle):
+    operators = make_operators().loc[list(range(8)) * 50].reset_index(drop=True)
+    async with run_app(session_of(operators)) as pilot:
+        screen, described = pilot.app.screen, []
+        describe = screen.view.describe
+        object.__setattr__(screen.view, "describe", lambda row: described.append(row) or describe(row))
+        for _ in range(300):
+            pilot.app.post_message(events.Key("j", "j"))
+        while screen.table.cursor_place < 300:
+            await pilot.pause(0.01)
+        await settle(pilot)
+        assert screen.table.cursor_place == 300
+        assert described[-1] == screen.table.row
+        assert len(described) < 30

@@ -271,3 +271,46 @@ def test_leaving_does_not_wait_for_work(terminals, tmp_path):
     terminal.wait_for("so far")
     terminal.keys("q")
     terminal.wait_for("ended with 2")
+
+
+@pytest.mark.parametrize(("signal", "code"), [("TERM", 143), ("HUP", 129)])
+def test_a_signal_to_end_gives_the_terminal_back_and_keeps_the_view(terminals, saved, tmp_path, signal, code):
+    terminal = Terminal(tmp_path, ["sh", "-c", f"echo $$ > pid; exec {shlex.join([*TUI, saved])}"])
+    terminals.append(terminal)
+    terminal.open_operators()
+    subprocess.run(["kill", f"-{signal}", (tmp_path / "pid").read_text().strip()], check=True)
+    terminal.wait_for(f"ended with {code}")
+    assert terminal.tmux("display-message", "-p", "#{alternate_on} #{mouse_any_flag} #{cursor_flag}").split() == list(
+        "001"
+    )
+    kept = "".join(path.read_text(encoding="utf-8") for path in Path(os.environ["PROFKIT_STATE_DIR"]).rglob("*.json"))
+    assert '"operators"' in kept
+
+
+def test_a_terminal_that_goes_away_leaves_no_process_behind(terminals, saved, tmp_path):
+    terminal = Terminal(tmp_path, ["sh", "-c", f"echo $$ > pid; exec {shlex.join([*TUI, saved])}"])
+    terminals.append(terminal)
+    terminal.open_operators()
+    process = Path("/proc") / (tmp_path / "pid").read_text().strip()
+    terminal.close()
+    until = time.monotonic() + _LONGEST_WAIT_SECONDS
+    while process.exists() and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not process.exists()
+
+
+def test_to_the_shell_and_back(terminals, saved, tmp_path):
+    terminal = Terminal(tmp_path, ["bash", "--norc", "--noprofile", "-i"])
+    terminals.append(terminal)
+    terminal.type(shlex.join([*TUI, saved]))
+    terminal.keys("Enter")
+    terminal.open_operators()
+    for key in ("C-z", "Z"):
+        terminal.keys(key)
+        terminal.wait_for("Stopped")
+        assert terminal.tmux("display-message", "-p", "#{alternate_on} #{mouse_any_flag}").split() == ["0", "0"]
+        terminal.type("clear; fg")
+        terminal.keys("Enter")
+        terminal.wait_for("impact ▾")
+    terminal.keys("q")
+    terminal.wait_for(r"^bash.*[$#]\s*$")

@@ -7,9 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from profkit.tui.charts.bar_text import BAR_CELLS
 from profkit.tui.verdicts import PARITY
 from profkit.tui.widgets.column_layout import GUTTER, first_column_showing, fitted_widths, gap_of, place_columns
 from profkit.tui.widgets.table_column import (
+    Width,
+    bar_column,
     count_column,
     duration_column,
     essential,
@@ -21,15 +24,20 @@ from profkit.tui.widgets.table_column import (
 
 
 @given(
-    st.text(alphabet=st.sampled_from("ab 中文ü…e\u0301"), max_size=40), st.integers(0, 20), st.booleans(), st.booleans()
+    st.text(alphabet=st.sampled_from("ab 中文ü…e\u0301"), max_size=40),
+    st.integers(0, 20),
+    st.booleans(),
+    st.sampled_from(["head", "tail", "ends"]),
 )
-def test_fitted_text_has_exactly_the_cells_asked_for(text, width, right, keep_tail):
-    assert cell_len(fitted(text, width, right=right, keep_tail=keep_tail)) == width
+def test_fitted_text_has_exactly_the_cells_asked_for(text, width, right, keep):
+    assert cell_len(fitted(text, width, right=right, keep=keep)) == width
 
 
 def test_a_cut_is_visible_at_the_end_that_is_cut():
     assert fitted("abcdef", 4) == "abc…"
-    assert fitted("abcdef", 4, keep_tail=True) == "…def"
+    assert fitted("abcdef", 4, keep="tail") == "…def"
+    assert fitted("abcdefgh", 6, keep="ends") == "ab…fgh"
+    assert fitted("abcdefgh", 2, keep="ends") == "…h"
     assert fitted("中中中", 4) == "中 …"
 
 
@@ -67,18 +75,39 @@ def test_a_number_is_left_out_rather_than_cut():
     assert [(place.column, place.width) for place in wide] == [(0, 10), (1, 18), (2, 7)]
 
 
-def test_a_narrow_table_cuts_text_until_what_is_essential_is_in_sight():
+def widths_of(*widths: tuple[int, int] | int) -> list[Width]:
+    return [Width(*width) if isinstance(width, tuple) else Width(width, width) for width in widths]
+
+
+def test_a_narrow_table_cuts_text_and_verdicts_until_what_is_essential_is_in_sight():
     columns = [
         *essential(text_column("a", "a"), text_column("b", "b")),
         count_column("c", "c"),
-        *essential(count_column("d", "d")),
+        *essential(count_column("d", "d"), verdict_column("e", "e", PARITY)),
     ]
-    widths = [24, 28, 8, 9]
-    assert fitted_widths(columns, widths, 100) == (24, 28, 8, 9)
-    fitted = fitted_widths(columns, widths, 46)
-    assert GUTTER + fitted[0] + fitted[1] + fitted[3] + 2 * gap_of(46) == 46
-    assert fitted[2:] == (8, 9)
-    assert fitted_widths(columns, widths, 20) == (8, 10, 8, 9)
+    widths = widths_of(24, 28, 8, 9, 12)
+    assert fitted_widths(columns, widths, 100) == (24, 28, 8, 9, 12)
+    assert fitted_widths(columns, widths, 60) == (17, 17, 8, 9, 12)
+    assert fitted_widths(columns, widths, 50) == (14, 14, 8, 9, 8)
+    assert fitted_widths(columns, widths, 45) == (12, 12, 8, 9, 7)
+    for available in (60, 50, 45):
+        fitted = fitted_widths(columns, widths, available)
+        assert GUTTER + sum(fitted) - fitted[2] + 3 * gap_of(available) == available
+    assert fitted_widths(columns, widths, 20) == (9, 9, 8, 9, 7)
+
+
+def test_cut_text_takes_the_room_that_is_free_the_first_column_at_most_half_of_it():
+    columns = [*essential(text_column("a", "a"), text_column("b", "b"), count_column("c", "c"))]
+    assert fitted_widths(columns, widths_of((20, 30), (20, 40), 8), 70) == (30, 28, 8)
+    assert fitted_widths(columns, widths_of((20, 60), (20, 22), 8), 70) == (35, 22, 8)
+
+
+def test_a_bar_is_whole_or_not_there():
+    columns = [*essential(text_column("a", "a"), bar_column("b", "b"))]
+    widths = [columns[0].width(["x" * 12]), columns[1].width(["▐█"])]
+    for available in range(60):
+        placed = place_columns(columns, fitted_widths(columns, widths, available), 1, available)
+        assert [place.width for place in placed if place.column == 1] in ([], [BAR_CELLS])
 
 
 @pytest.mark.parametrize("none", [-1, pd.NA, np.int64(-1)])

@@ -11,6 +11,7 @@ from textual.widgets import Input
 from profkit.errors import ProfkitError
 from profkit.tui.actions import ACTIONS
 from profkit.tui.user_settings import load_settings, settings_file, settings_template
+from profkit.tui.widgets.key_line import KeyLine
 
 
 def write(text: str) -> Path:
@@ -32,7 +33,7 @@ def test_without_a_file_nothing_is_set():
 async def test_a_key_of_the_user_works_and_is_shown_everywhere(session, run_app, settle):
     write('[keys]\nfilter = ["I", "f5"]\n')
     async with run_app(session) as pilot:
-        footer = [(key.key_display, key.description) for key in pilot.app.screen.query("FooterKey")]
+        footer = [(hint.label, hint.meaning) for hint in pilot.app.screen.query_one(KeyLine).hints]
         assert ("I", "filter") in footer
         assert len(footer) == len(set(footer))
         await pilot.press("/")

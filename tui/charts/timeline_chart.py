@@ -5,6 +5,7 @@ A step that belongs to no pair is drawn by itself.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +24,7 @@ from profkit.tui.charts.chart import PLAIN, Chart
 from profkit.tui.row_filter import Mask
 from profkit.tui.widgets.table_column import fitted
 
-_LABEL_WIDTH = 14
+_WIDEST_LABEL = 24
 _FEWEST_CELLS = 10
 _ZOOM = 4
 _SHORTEST_WINDOW_NS = 100
@@ -47,21 +48,24 @@ class TimelineChart(Chart):
     Args:
         timeline: Frame of schema.TIMELINE.
         flagged: Which rows are never hidden behind others.
+        lane_words: What the lanes of a side are: threads or streams.
 
     Attributes:
         starts: Start of each row since the start of its step, ns, int64, shape (n,).
     """
 
-    def __init__(self, timeline: pd.DataFrame, flagged: Mask) -> None:
+    def __init__(self, timeline: pd.DataFrame, flagged: Mask, lane_words: Mapping[str, str]) -> None:
         super().__init__()
         self.starts = timeline["offset_ns"].to_numpy(dtype=np.int64)
         self._ends = self.starts + timeline["dur_ns"].to_numpy(dtype=np.int64)
         self._flagged = flagged
         self._names = short_names(timeline["name"])
         self._pair_of_row = _drawn_together(timeline)
-        self._lanes_of_pair = _lanes_by_pair(timeline, self._pair_of_row)
+        self._lanes_of_pair = _lanes_by_pair(timeline, self._pair_of_row, lane_words)
         self._lane_of_row = _lane_numbers(self._lanes_of_pair, len(timeline))
         most = max(map(len, self._lanes_of_pair.values()), default=0)
+        labels = (lane.label for lanes in self._lanes_of_pair.values() for lane in lanes)
+        self._label_width = min(max(map(cell_len, labels), default=0), _WIDEST_LABEL) + 1
         self.styles.height = min(most, _MOST_LANES) + _AXIS_LINES
         self._window: tuple[int, int] | None = None
         self._is_shown: Mask | None = None
@@ -90,7 +94,7 @@ class TimelineChart(Chart):
 
     @property
     def _cells(self) -> int:
-        return max(self.size.width - _LABEL_WIDTH, _FEWEST_CELLS)
+        return max(self.size.width - self._label_width, _FEWEST_CELLS)
 
     def mark(self, row: int | None) -> None:
         """Mark a row; a row of another pair of steps shows that pair whole."""
@@ -178,7 +182,7 @@ class TimelineChart(Chart):
             cell = int((self.starts[self.row] - first) * (self._cells / (last - first)))
             if cell < len(line) and line[cell] == " ":
                 line[cell] = _MARK
-        text = fitted(label, _LABEL_WIDTH) + "".join(line)
+        text = fitted(label, self._label_width) + "".join(line)
         return self.strip([Segment(text, self.style_of("muted"))])
 
     def _lane(self, lane: _Lane) -> Strip:
@@ -189,7 +193,7 @@ class TimelineChart(Chart):
         if self.row is not None:
             weights += 4 * (rows == self.row)
         shown = painted(self.starts[rows], self._ends[rows], weights, self.window, self._cells)
-        segments = [Segment(fitted(lane.label, _LABEL_WIDTH - 1) + " ", self.style_of("muted"))]
+        segments = [Segment(fitted(lane.label, self._label_width - 1, keep="ends") + " ", self.style_of("muted"))]
         borders = np.flatnonzero(np.diff(shown)) + 1
         for cells in np.split(shown, borders):
             slice_ = int(cells[0])
@@ -213,7 +217,7 @@ class TimelineChart(Chart):
     def on_click(self, event: events.Click) -> None:
         """Point at what is drawn under the mouse."""
         lanes = self._lanes_in_sight()
-        at, cell = event.y - _AXIS_LINES, event.x - _LABEL_WIDTH
+        at, cell = event.y - _AXIS_LINES, event.x - self._label_width
         if not 0 <= at < len(lanes) or not 0 <= cell < self._cells:
             return
         rows = lanes[at].rows
@@ -231,13 +235,18 @@ def _drawn_together(timeline: pd.DataFrame) -> Numbers:
     return np.asarray(np.where(pair >= 0, pair, pair.max(initial=-1) + 1 + alone.to_numpy()), dtype=np.int64)
 
 
-def _lanes_by_pair(timeline: pd.DataFrame, pair_of_row: Numbers) -> dict[int, list[_Lane]]:
+def _lanes_by_pair(
+    timeline: pd.DataFrame, pair_of_row: Numbers, lane_words: Mapping[str, str]
+) -> dict[int, list[_Lane]]:
     lanes: dict[int, list[_Lane]] = {}
     keys = timeline[["side", "rank", "lane"]].astype({"side": object, "lane": object}).assign(pair=pair_of_row)
     several_ranks = timeline["rank"].nunique() > 1
     for key, group in keys.groupby(["pair", "side", "rank", "lane"], dropna=False, sort=True):
         pair, side, rank, lane = key
-        parts = [str(side), *([f"rank {rank}"] if several_ranks else []), *([] if pd.isna(lane) else [str(lane)])]
+        word = lane_words.get(str(side), "lane")
+        parts = [str(side), *([f"rank {rank}"] if several_ranks else [])]
+        # Most writers give a thread or a stream its number alone.
+        parts.append(f"no {word}" if pd.isna(lane) else f"{word} {lane}" if str(lane).isdigit() else str(lane))
         lanes.setdefault(int(pair), []).append(_Lane(printable(" ".join(parts)), group.index.to_numpy(dtype=np.int64)))
     return {pair: lanes[pair] for pair in sorted(lanes)}
 

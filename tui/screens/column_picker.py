@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.widgets import Footer, SelectionList, Static
+from textual.widgets import SelectionList, Static
 from textual.widgets.selection_list import Selection
 
 from profkit.tui.actions import bindings
 from profkit.tui.screens.action_screen import ModalActionScreen
+from profkit.tui.widgets.key_line import KeyLine
 from profkit.tui.widgets.table_column import TableColumn
 
 
@@ -38,7 +39,7 @@ class ColumnPicker(ModalActionScreen[frozenset[str]]):
             yield SelectionList[str](
                 *(Selection(column.title, column.name, column.name in self._shown) for column in self._columns[1:])
             )
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyLine()
 
     def action_close(self) -> None:
         """Show what is chosen."""

@@ -7,12 +7,13 @@ import time
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.message import Message
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from profkit.safe_text import printable
 from profkit.tui.actions import bindings
 from profkit.tui.progress_line import ProgressLine
 from profkit.tui.screens.action_screen import ActionScreen
+from profkit.tui.widgets.key_line import KeyLine
 
 _SECONDS_BETWEEN_LINES = 1.0
 
@@ -37,7 +38,7 @@ class LoadingScreen(ActionScreen[None]):
         with Vertical(id="box"):
             yield Static(self._title, markup=False)
             yield Static("opening", id="progress", markup=False)
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Show that time goes by, even if nothing is reported."""
@@ -90,7 +91,7 @@ class MessageScreen(ActionScreen[None]):
         with Vertical(id="box"):
             yield Static(self.message, id="message", markup=False)
             yield Static(self.hint, id="hint", markup=False)
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyLine()
 
     def action_leave(self) -> None:
         """Return to what was there before; leave profkit if there was nothing."""

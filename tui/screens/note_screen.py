@@ -5,11 +5,12 @@ from __future__ import annotations
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from profkit.safe_text import printable
 from profkit.tui.actions import bindings
 from profkit.tui.screens.action_screen import ModalActionScreen
+from profkit.tui.widgets.key_line import KeyLine
 
 _LONGEST_NOTE = 2_000
 
@@ -43,7 +44,7 @@ class NoteScreen(ModalActionScreen[str | None]):
             )
             note.cursor_blink = False
             yield note
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyLine()
 
     @on(Input.Submitted)
     def _keep(self, message: Input.Submitted) -> None:

@@ -13,7 +13,7 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import Footer, OptionList, Static
+from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 from textual.worker import get_current_worker
 
@@ -24,6 +24,7 @@ from profkit.safe_text import printable
 from profkit.session import is_session
 from profkit.tui.actions import Scope, bindings
 from profkit.tui.screens.action_screen import ActionScreen
+from profkit.tui.widgets.key_line import KeyLine
 
 _MOST_ENTRIES = 2_000
 _NAME_WIDTH = 44
@@ -74,7 +75,7 @@ class FolderPicker(ActionScreen[None]):
         yield Static(id="place", markup=False)
         yield OptionList(id="entries")
         yield Static(id="status", markup=False)
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Look at the first folder."""
@@ -172,8 +173,10 @@ class RunPicker(FolderPicker):
         self.ref: Path | None = None
 
     def question(self) -> str:
-        """Say which reference was chosen, once there is one."""
-        return "" if self.ref is None else f"reference: {self.ref}; now choose the run."
+        """Say what Enter does, and which reference was chosen, once there is one."""
+        if self.ref is None:
+            return "Enter opens a session or a run by itself; r takes the run as the reference of another."
+        return f"reference: {self.ref}; Enter opens the run."
 
     def choose(self, entry: Entry) -> None:
         """Open a run, against the reference if one was chosen, or a session."""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from profkit.tui.actions import SCOPE_TITLES, Action, Scope, actions_of, bindings, key_labels
 from profkit.tui.detail_text import DetailText
 from profkit.tui.screens.action_screen import ActionScreen
 from profkit.tui.view import View
+from profkit.tui.widgets.key_line import KeyLine
 
 _KEY_WIDTH = 12
 
@@ -31,7 +32,7 @@ class TextScreen(ActionScreen[None]):
         """Lay out the text and the keys."""
         with VerticalScroll():
             yield Static(self._text, markup=False)
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyLine()
 
     def action_close(self) -> None:
         """Return to what lies under the text."""
@@ -73,3 +74,14 @@ def filter_help(view: View) -> Content:
         names = ", ".join(column.short or column.name for column in numbers)
         text.field("field>2".ljust(_KEY_WIDTH), f"also < >= <= =; times need a unit, as in >1.5ms ({names})")
     return text.content()
+
+
+def filter_example(view: View, words: Iterable[str]) -> str:
+    """Give what an empty filter of a view shows: one example of each kind of term, and the words it understands."""
+    columns = {column.kind: column.short or column.name for column in reversed(view.columns)}
+    examples = ["any text", *words]
+    if "text" in columns:
+        examples.append(f"{columns['text']}:text")
+    if "number" in columns:
+        examples.append(f"{columns['number']}>2")
+    return "filter: " + "  ".join(examples)

@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.dom import DOMNode
 from textual.message import Message
 from textual.timer import Timer
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from profkit.errors import ProfkitError
 from profkit.report.quantities import count
@@ -25,7 +25,7 @@ from profkit.tui.row_order import Sort
 from profkit.tui.screens.chart_actions import ChartActions
 from profkit.tui.screens.column_picker import ColumnPicker
 from profkit.tui.screens.row_actions import RowActions
-from profkit.tui.screens.text_screen import TextScreen, filter_help
+from profkit.tui.screens.text_screen import TextScreen, filter_example, filter_help
 from profkit.tui.selection import Selection, rows_of, selected_by
 from profkit.tui.session_state import ViewState
 from profkit.tui.view import Place, View
@@ -33,12 +33,15 @@ from profkit.tui.widgets.breadcrumb import Breadcrumb, Crumb
 from profkit.tui.widgets.column_layout import WIDE_COLUMNS
 from profkit.tui.widgets.filter_input import FilterInput
 from profkit.tui.widgets.frame_table import FrameTable
+from profkit.tui.widgets.key_line import KeyLine
 from profkit.tui.widgets.view_bar import Tab, ViewBar
 
 _FILTER_DELAY_SECONDS = 0.1
-_DETAIL_BELOW, _WITHOUT_DETAIL = "-detail-below", "-without-detail"
-DETAIL_PLACES = frozenset({_DETAIL_BELOW, _WITHOUT_DETAIL})
-"""Classes of app.tcss: where the text about a row stands, if not beside the table or, where that is narrow, below."""
+# From so many cells on the text about a row stands beside the table, which then still shows names at some length.
+_BESIDE_COLUMNS = 132
+_DETAIL_BESIDE, _DETAIL_BELOW, _WITHOUT_DETAIL = "-detail-beside", "-detail-below", "-without-detail"
+DETAIL_PLACES = frozenset({_DETAIL_BESIDE, _DETAIL_BELOW, _WITHOUT_DETAIL})
+"""Classes of app.tcss: where the text about a row stands, if not where the width of the terminal puts it."""
 
 
 class ViewScreen(RowActions, ChartActions):
@@ -55,7 +58,7 @@ class ViewScreen(RowActions, ChartActions):
     SCOPES = ("view", "chart", "tree", "values", "everywhere")
     BINDINGS = bindings(*SCOPES)
     # Classes for app.tcss: from so many columns or lines on.
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE_COLUMNS, "-wide")]  # noqa: RUF012 - as Textual has it
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE_COLUMNS, "-medium"), (_BESIDE_COLUMNS, "-wide")]  # noqa: RUF012 - as Textual has it
     VERTICAL_BREAKPOINTS = [(0, "-short"), (16, "-tall")]  # noqa: RUF012 - as Textual has it
 
     class Selected(Message):
@@ -104,6 +107,8 @@ class ViewScreen(RowActions, ChartActions):
         self._session_title = title
         self._filter_timer: Timer | None = None
         self._filter_problem = ""
+        self._is_to_describe = False
+        self._highlighted = FrameTable.RowHighlighted(None, chosen=False)
         self.drawn_chart = view.chart() if view.chart is not None and len(view.frame) else None
 
     @property
@@ -138,9 +143,9 @@ class ViewScreen(RowActions, ChartActions):
             )
             with VerticalScroll(id="detail", can_focus=False):
                 yield Static(id="detail-text", markup=False)
-        yield FilterInput(self._filter_example())
+        yield FilterInput(filter_example(self.view, self._words))
         yield Static(id="status", markup=False)
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyLine()
 
     def _take_size(self) -> None:
         """Take the classes of the terminal's size: Textual gives them by an event behind the first picture."""
@@ -214,6 +219,15 @@ class ViewScreen(RowActions, ChartActions):
 
     @on(FrameTable.RowHighlighted)
     def _describe_row(self, message: FrameTable.RowHighlighted) -> None:
+        self._highlighted = message
+        if not self._is_to_describe:
+            # Behind the other rows that a held key has come to by now: only the last of them is described.
+            self._is_to_describe = True
+            self.call_later(self._describe_highlighted)
+
+    def _describe_highlighted(self) -> None:
+        self._is_to_describe = False
+        message = self._highlighted
         self._update_detail(message.row)
         self._update_status()
         if self.drawn_chart is not None:
@@ -270,15 +284,6 @@ class ViewScreen(RowActions, ChartActions):
             parts.append(f"columns {in_sight[0].column + 1}-{in_sight[-1].column + 1} of {len(table.columns)}")
         return " | ".join([*parts, self.view.note] if self.view.note else parts)
 
-    def _filter_example(self) -> str:
-        columns = {column.kind: column.short or column.name for column in reversed(self.view.columns)}
-        examples = ["any text", *self._words]
-        if "text" in columns:
-            examples.append(f"{columns['text']}:text")
-        if "number" in columns:
-            examples.append(f"{columns['number']}>2")
-        return "filter: " + "  ".join(examples)
-
     def action_filter(self) -> None:
         """Open the filter."""
         filter_input = self.query_one("#filter", Input)
@@ -325,13 +330,14 @@ class ViewScreen(RowActions, ChartActions):
             self.notify("No flagged row below." if direction > 0 else "No flagged row above.")
 
     def action_place_detail(self) -> None:
-        """Show the text about the row below the table, then not, then beside it again, in every view."""
-        places = ["", *([] if self.has_class("-narrow") else [_DETAIL_BELOW]), _WITHOUT_DETAIL]
+        """Show the text about the row on the other side of the table, then not, then as at first, in every view."""
+        other = {"-medium": _DETAIL_BESIDE, "-wide": _DETAIL_BELOW}
+        places = ["", *(place for width, place in other.items() if self.has_class(width)), _WITHOUT_DETAIL]
         here = next((place for place in places if place and self.has_class(place)), "")
         self.post_message(self.DetailPlaced(places[(places.index(here) + 1) % len(places)]))
 
     def place_detail(self, place: str) -> None:
-        """Show the text about the row elsewhere: beside the table ("") or as one of DETAIL_PLACES says."""
+        """Show the text about the row where the width of the terminal puts it ("") or as one of DETAIL_PLACES says."""
         for name in DETAIL_PLACES:
             self.set_class(name == place, name)
 

@@ -17,7 +17,7 @@ from profkit.tui.links import link_by_module
 from profkit.tui.row_filter import FilterWord
 from profkit.tui.verdicts import Verdict
 from profkit.tui.view import View, place_of_operator
-from profkit.tui.widgets.table_column import count_column, duration_column, text_column, verdict_column
+from profkit.tui.widgets.table_column import count_column, duration_column, essential, text_column, verdict_column
 
 CHANGE: Mapping[object, Verdict] = {
     "new": Verdict("+", "new", "bad", 4),
@@ -27,16 +27,18 @@ CHANGE: Mapping[object, Verdict] = {
 }
 
 COLUMNS = (
-    text_column("item", "what", short="what", max_width=28, keep_tail=True),
-    verdict_column("change", "became", CHANGE),
-    duration_column("delta_ns", "change", short="change"),
-    duration_column("before_ns", "before", short="before"),
-    duration_column("after_ns", "after", short="after"),
-    text_column("op", "operator", short="op", max_width=28, keep_tail=True),
+    *essential(
+        text_column("item", "what", short="what", max_width=28, keep="tail"),
+        verdict_column("change", "became", CHANGE),
+        duration_column("delta_ns", "change", short="change", can_be_negative=True),
+        duration_column("before_ns", "before", short="before"),
+        duration_column("after_ns", "after", short="after"),
+        text_column("op", "operator", short="op", max_width=28, keep="ends"),
+    ),
     text_column("section", "section", max_width=8),
     count_column("before_rank", "rank before"),
     count_column("after_rank", "rank after"),
-    text_column("module", "module", max_width=40, keep_tail=True),
+    text_column("module", "module", max_width=40, keep="tail"),
     text_column("note", "note", max_width=80),
 )
 
@@ -63,8 +65,10 @@ def changes_view(before: Session, session: Session) -> View:
 
 
 def _items(changes: pd.DataFrame) -> pd.Series[str]:
-    """Write the parts of a step below it, as the overview calls them, and name the whole network."""
+    """Write the parts of a step below it and findings with their module, as the overview does; name the network."""
     items = changes["item"].str.replace("_", " ")
+    is_of_module = (changes["section"] == "finding") & changes["module"].notna()
+    items = items.where(~is_of_module, items + " " + changes["module"].astype("string"))
     is_part = (changes["section"] == "step") & ~changes["item"].str.startswith("step ")
     named = items.where(~is_part, "  " + items).where(changes["section"] != "module", changes["item"])
     return named.where(named != "", "(whole network)")

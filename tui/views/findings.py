@@ -8,16 +8,16 @@ import numpy as np
 import pandas as pd
 from textual.content import Content
 
-from profkit.report.quantities import duration, number, ratio
+from profkit.report.quantities import confidence, duration, ratio
 from profkit.session import Session
 from profkit.tui.detail_text import DetailText
 from profkit.tui.links import link_findings
 from profkit.tui.view import Place, View, place_of_operator
 from profkit.tui.widgets.table_column import (
+    confidence_column,
     count_column,
     duration_column,
     essential,
-    number_column,
     ratio_column,
     text_column,
 )
@@ -26,12 +26,12 @@ COLUMNS = (
     *essential(
         count_column("rank", "rank"),
         text_column("kind", "kind", max_width=16),
-        text_column("module", "module", max_width=40, keep_tail=True),
-        text_column("op", "operator", short="operator", max_width=28, keep_tail=True),
+        text_column("module", "module", max_width=40, keep="tail"),
+        text_column("op", "operator", short="operator", max_width=28, keep="ends"),
         duration_column("impact_ns", "impact", short="impact"),
         ratio_column("ratio", "ratio"),
     ),
-    number_column("confidence", "confidence"),
+    confidence_column(),
     text_column("evidence", "evidence", max_width=80),
     text_column("advice", "advice", max_width=80),
 )
@@ -75,5 +75,5 @@ def _describe(finding: Any) -> Content:
     text.field("try", finding["advice"])
     text.heading("Where").field("module", finding["module"]).field("operator", finding["op"])
     text.heading("How much").field("impact", duration(finding["impact_ns"])).field("ratio", ratio(finding["ratio"]))
-    text.field("confidence", number(finding["confidence"]))
+    text.field("confidence", confidence(finding["confidence"]))
     return text.content()

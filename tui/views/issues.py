@@ -14,13 +14,15 @@ from profkit.tui.links import no_link
 from profkit.tui.row_filter import FilterWord
 from profkit.tui.verdicts import SEVERITY
 from profkit.tui.view import View
-from profkit.tui.widgets.table_column import text_column, verdict_column
+from profkit.tui.widgets.table_column import essential, text_column, verdict_column
 
 COLUMNS = (
-    verdict_column("severity", "severity", SEVERITY),
-    text_column("text", "what", short="what", max_width=72),
-    text_column("where", "where", max_width=20),
-    text_column("source", "source", max_width=40, keep_tail=True),
+    *essential(
+        verdict_column("severity", "severity", SEVERITY),
+        text_column("text", "what", short="what", max_width=72),
+        text_column("where", "where", max_width=20),
+    ),
+    text_column("source", "source", max_width=40, keep="tail"),
 )
 
 

@@ -22,7 +22,7 @@ from profkit.tui.widgets.table_column import TableColumn, count_column, place_co
 _PEAK = size_column("peak_bytes", "peak", short="peak")
 
 COLUMNS: tuple[TableColumn, ...] = (
-    text_column("component", "component", max_width=28, keep_tail=True),
+    text_column("component", "component", max_width=28, keep="tail"),
     text_column("side", "side", max_width=6),
     place_column("rank", "rank"),
     _PEAK,

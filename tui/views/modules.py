@@ -33,13 +33,13 @@ COLUMNS = (
         IMPACT,
         verdict_column("parity", "worst parity", PARITY),
         verdict_column("overflow", "worst overflow", OVERFLOW),
+        REF_TIME,
+        RUN_TIME,
     ),
-    REF_TIME,
-    RUN_TIME,
     count_column("slow", "slow"),
     number_column("max_abs", "max abs"),
     count_column("operators", "operators"),
-    text_column("module", "path", short="module", max_width=60, keep_tail=True),
+    text_column("module", "path", short="module", max_width=60, keep="tail"),
 )
 
 _WHOLE = "(whole network)"

@@ -7,7 +7,7 @@ import pandas as pd
 from profkit.tui.row_order import Sort
 from profkit.tui.widgets.table_column import TableColumn, duration_column
 
-IMPACT = duration_column("impact_ns", "impact", short="impact")
+IMPACT = duration_column("impact_ns", "impact", short="impact", can_be_negative=True)
 REF_TIME = duration_column("ref_ns", "ref", short="ref")
 RUN_TIME = duration_column("run_ns", "run", short="run")
 

@@ -19,7 +19,9 @@ from profkit.tui.verdicts import OVERFLOW, PARITY
 from profkit.tui.view import View, place_of_operator
 from profkit.tui.views.one_sided import IMPACT, REF_TIME, RUN_TIME, known_columns, telling_columns
 from profkit.tui.widgets.table_column import (
+    Keep,
     count_column,
+    essential,
     number_column,
     ratio_column,
     text_column,
@@ -27,12 +29,14 @@ from profkit.tui.widgets.table_column import (
 )
 
 _FIGURES = (
-    count_column("operators", "operators"),
-    ratio_column("ratio", "ratio"),
-    IMPACT,
-    REF_TIME,
-    RUN_TIME,
-    count_column("flagged", "flagged"),
+    *essential(
+        count_column("operators", "operators"),
+        ratio_column("ratio", "ratio"),
+        IMPACT,
+        REF_TIME,
+        RUN_TIME,
+        count_column("flagged", "flagged"),
+    ),
     verdict_column("parity", "worst parity", PARITY, short="parity"),
     verdict_column("overflow", "worst overflow", OVERFLOW, short="overflow"),
     number_column("max_abs", "max abs"),
@@ -60,7 +64,8 @@ def _group_view(session: Session, by: str, names: npt.NDArray[np.object_]) -> Vi
     labels = np.where(depth == 0, groups["group"].to_numpy(dtype=object), names[groups["row"].to_numpy(dtype=np.int64)])
     frame = groups.assign(label=pd.array(labels, dtype="string"))
     link = link_of_groups(frame, len(session.operators))
-    label = text_column("label", by, short="name", max_width=44, keep_tail=by == "module")
+    keep: Keep = "tail" if by == "module" else "ends"
+    (label,) = essential(text_column("label", by, short="name", max_width=44, keep=keep))
     return View(
         name=f"by-{by}",
         title=f"By {by}",

@@ -9,7 +9,7 @@ import pandas as pd
 from textual.content import Content
 
 from profkit.compared_steps import parts_of_operators
-from profkit.report.quantities import count, duration, number, ratio
+from profkit.report.quantities import confidence, count, duration, number, ratio
 from profkit.session import Session
 from profkit.tui.charts.sparkline import sparkline
 from profkit.tui.code_place import CodePlace
@@ -29,22 +29,22 @@ from profkit.tui.widgets.table_column import (
 
 COLUMNS = (
     *essential(
-        text_column("operator", "operator", short="op", max_width=44),
-        text_column("module", "module", max_width=28, keep_tail=True),
+        text_column("operator", "operator", short="op", max_width=44, keep="ends"),
+        text_column("module", "module", max_width=28, keep="tail"),
         verdict_column("flag", "flag", FLAG),
         ratio_column("ratio", "ratio"),
         IMPACT,
         verdict_column("parity", "parity", PARITY),
         verdict_column("overflow", "overflow", OVERFLOW),
+        REF_TIME,
+        RUN_TIME,
     ),
-    REF_TIME,
-    RUN_TIME,
     number_column("max_abs", "max abs"),
     text_column("op_class", "class", short="class", max_width=16),
     text_column("phase", "phase", max_width=10),
     text_column("part", "part of the difference", short="part", max_width=24),
-    text_column("ref_ops", "ref operators", max_width=40),
-    text_column("run_ops", "run operators", max_width=40),
+    text_column("ref_ops", "ref operators", max_width=40, keep="ends"),
+    text_column("run_ops", "run operators", max_width=40, keep="ends"),
     text_column("shapes", "input shapes", short="shape", max_width=40),
 )
 
@@ -108,7 +108,14 @@ class _OperatorDetails:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._rows_of_unit = session.alignment.groupby("unit", sort=False).indices
+        alignment = session.alignment
+        self._rows_of_unit = alignment.groupby("unit", sort=False).indices
+        # A row is described whenever the cursor comes to it: arrays and few columns answer ten times as fast.
+        self._is_side = [(alignment["side"] == side).to_numpy(dtype=np.bool_, na_value=False) for side in session.sides]
+        self._step, self._dur_ns = (alignment[name].to_numpy(dtype=np.int64) for name in ("step", "dur_ns"))
+        self._told_findings = session.findings[["rank", "kind", "evidence", "advice"]]
+        self._told_parity = session.parity[["name_a", "name_b", "status", "max_abs", "cosine", "reason"]]
+        self._told_overflow = session.overflow[["op", "role", "reason"]]
         self._findings: Link = link_findings(session)
         self._parity: Link = link_by_module(session.operators, session.parity)
         self._overflow: Link = link_by_module(session.operators, session.overflow)
@@ -132,7 +139,7 @@ class _OperatorDetails:
         text.heading("What it does").field("class", row["op_class"]).field("phase", row["phase"])
         text.field("input shapes", _text(row["shapes"]) or "a scalar")
         text.heading("Why these belong together").sentence(row["reason"])
-        text.field("confidence", number(row["confidence"]))
+        text.field("confidence", confidence(row["confidence"]))
         self._add_findings(text, operator)
         self._add_parity(text, operator)
         self._add_overflow(text, operator)
@@ -149,11 +156,12 @@ class _OperatorDetails:
         rows = self._rows_of_unit.get(unit) if unit >= 0 else None
         if rows is None:
             return
-        executions = self._session.alignment.iloc[rows]
-        by_step = executions.groupby([executions["side"].astype(object), "step"])["dur_ns"].sum()
-        for side, word in zip(self._session.sides, ("ref", "run"), strict=True):
-            if side in by_step.index.get_level_values(0):
-                times = by_step[side].sort_index()
+        for is_side, word in zip(self._is_side, ("ref", "run"), strict=True):
+            own = np.asarray(rows[is_side[rows]], dtype=np.int64)
+            if len(own):
+                _, place = np.unique(self._step[own], return_inverse=True)
+                times = np.zeros(place.max() + 1, dtype=np.int64)
+                np.add.at(times, place, self._dur_ns[own])
                 span = f"{duration(times.min())} to {duration(times.max())}"
                 text.field(f"{word} by step", f"{sparkline(times.tolist())}  {span}")
 
@@ -162,7 +170,7 @@ class _OperatorDetails:
         if not len(rows):
             return
         text.heading("Findings")
-        for row in self._session.findings.iloc[rows[:_MOST_LISTED]].to_dict("records"):
+        for row in self._told_findings.iloc[rows[:_MOST_LISTED]].to_dict("records"):
             text.field(f"{row['rank']}", f"{row['kind']}: {row['evidence']}").sentence(row["advice"])
         _say_rest(text, len(rows))
 
@@ -171,7 +179,7 @@ class _OperatorDetails:
         if not len(rows):
             return
         text.heading("Parity of its module")
-        for row in self._session.parity.iloc[rows[:_MOST_LISTED]].to_dict("records"):
+        for row in self._told_parity.iloc[rows[:_MOST_LISTED]].to_dict("records"):
             text.verdict(_text(row["name_b"], row["name_a"]), row["status"], PARITY)
             text.sentence(f"max abs {number(row['max_abs'])}, cosine {number(row['cosine'])}").sentence(row["reason"])
         _say_rest(text, len(rows))
@@ -181,7 +189,7 @@ class _OperatorDetails:
         if not len(rows):
             return
         text.heading("Overflow in its module")
-        for row in self._session.overflow.iloc[rows[:_MOST_LISTED]].to_dict("records"):
+        for row in self._told_overflow.iloc[rows[:_MOST_LISTED]].to_dict("records"):
             text.verdict(_text(row["op"]), row["role"], OVERFLOW).sentence(row["reason"])
         _say_rest(text, len(rows))
 

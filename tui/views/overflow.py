@@ -21,7 +21,7 @@ from profkit.tui.widgets.table_column import count_column, essential, number_col
 
 COLUMNS = (
     *essential(
-        text_column("op", "operator", short="operator", max_width=32, keep_tail=True),
+        text_column("op", "operator", short="operator", max_width=32, keep="tail"),
         verdict_column("role", "role", OVERFLOW),
         verdict_column("primary", "look first", PRIMARY_ORIGIN),
         count_column("nan", "NaN"),
@@ -34,7 +34,7 @@ COLUMNS = (
     count_column("chain", "way"),
     count_column("iteration", "iteration"),
     text_column("op_type", "type", short="type", max_width=20),
-    text_column("module", "module", max_width=40, keep_tail=True),
+    text_column("module", "module", max_width=40, keep="tail"),
     text_column("reason", "reason", max_width=80),
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,27 +13,42 @@ from profkit.compared_steps import SIDES, compared_step
 from profkit.overview import overview
 from profkit.report.quantities import count, duration, ratio
 from profkit.session import Session
-from profkit.tui.charts.bar_text import BAR_CELLS, bar_text
+from profkit.tui.charts.bar_text import bar_text
 from profkit.tui.detail_text import DetailText
 from profkit.tui.links import Link, Rows, link_findings
 from profkit.tui.view import Place, View
-from profkit.tui.widgets.table_column import duration_column, ratio_column, text_column
+from profkit.tui.widgets.table_column import (
+    TableColumn,
+    bar_column,
+    blank_unless_known,
+    duration_column,
+    essential,
+    ratio_column,
+    text_column,
+)
+
+_WHAT = text_column("shown", "what", short="what", max_width=46, keep="ends")
+_NOTE = blank_unless_known(text_column("rest", "note", short="note", max_width=80))
 
 COLUMNS = (
-    text_column("item", "what", short="what", max_width=22),
-    duration_column("ref_ns", "ref", short="ref"),
-    duration_column("run_ns", "run", short="run"),
-    duration_column("delta_ns", "change", short="change"),
-    text_column("bar", "from ref to run", max_width=BAR_CELLS),
-    ratio_column("ratio", "ratio"),
-    text_column("note", "note", max_width=80),
+    *essential(
+        _WHAT,
+        blank_unless_known(duration_column("ref_ns", "ref", short="ref")),
+        blank_unless_known(duration_column("run_ns", "run", short="run")),
+        blank_unless_known(duration_column("delta_ns", "change", short="change", can_be_negative=True)),
+        bar_column("bar", "from ref to run"),
+        blank_unless_known(ratio_column("ratio", "ratio")),
+    ),
+    _NOTE,
 )
 
 COLUMNS_OF_A_RUN = (
-    text_column("item", "what", short="what", max_width=46),
-    duration_column("run_ns", "run", short="run"),
-    text_column("bar", "of the step", max_width=BAR_CELLS),
-    text_column("note", "note", max_width=80),
+    *essential(
+        _WHAT,
+        blank_unless_known(duration_column("run_ns", "run", short="run")),
+        bar_column("bar", "of the step"),
+    ),
+    _NOTE,
 )
 
 _MOST_LISTED = 12
@@ -42,15 +58,15 @@ def overview_view(session: Session) -> View:
     """Make the view of the whole session, as a tree of sections that can be folded."""
     findings = link_findings(session)
     rows = overview(session, pd.Series(findings.operator))
-    names = [2 * depth * " " + item for depth, item in zip(rows["depth"], rows["item"], strict=True)]
-    frame = rows.assign(item=names, bar=_bars(rows))
+    columns = COLUMNS_OF_A_RUN if _is_of_a_run_alone(session) else COLUMNS
+    frame = _with_texts(rows, columns).assign(bar=_bars(rows))
     link = _link(rows)
     return View(
         name="overview",
         title="Overview",
         short="Over",
         frame=frame,
-        columns=COLUMNS_OF_A_RUN if _is_of_a_run_alone(session) else COLUMNS,
+        columns=columns,
         flagged=(rows["finding"] >= 0).to_numpy(dtype=np.bool_),
         link=link,
         describe=lambda row: _describe(session, rows.iloc[row]),
@@ -64,6 +80,18 @@ def overview_view(session: Session) -> View:
 
 def _is_of_a_run_alone(session: Session) -> bool:
     return bool(len(session.sources)) and not (session.sources["side"] == "ref").any()
+
+
+def _with_texts(rows: pd.DataFrame, columns: Sequence[TableColumn]) -> pd.DataFrame:
+    """Add what stands for each row: indented, and with its note where it has no figures; elsewhere that is the rest."""
+    figures = rows[[column.name for column in columns if column.is_numeric]]
+    is_head_of_findings = (rows["section"] == "findings") & (rows["depth"] == 0)
+    is_alone = figures.isna().all(axis="columns") & rows["note"].notna() & ~is_head_of_findings
+    told = [
+        2 * depth * " " + (f"{item}: {note}" if alone and note != item else item)
+        for depth, item, note, alone in zip(rows["depth"], rows["item"], rows["note"], is_alone, strict=True)
+    ]
+    return rows.assign(shown=told, rest=rows["note"].where(~is_alone))
 
 
 def _bars(rows: pd.DataFrame) -> list[str]:

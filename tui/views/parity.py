@@ -20,7 +20,7 @@ from profkit.tui.widgets.table_column import count_column, essential, number_col
 
 COLUMNS = (
     *essential(
-        text_column("name_a", "name a", short="a", max_width=30, keep_tail=True),
+        text_column("name_a", "name a", short="a", max_width=30, keep="tail"),
         verdict_column("status", "status", PARITY),
         verdict_column("first_divergence", "first", FIRST_DIVERGENCE),
         number_column("max_abs", "max abs"),
@@ -33,12 +33,12 @@ COLUMNS = (
     count_column("nan_b", "NaN b"),
     count_column("inf_a", "Inf a"),
     count_column("inf_b", "Inf b"),
-    text_column("name_b", "name b", short="b", max_width=40, keep_tail=True),
+    text_column("name_b", "name b", short="b", max_width=40, keep="tail"),
     text_column("shape_a", "shape a", max_width=20),
     text_column("shape_b", "shape b", max_width=20),
     text_column("dtype_a", "dtype a", max_width=10),
     text_column("dtype_b", "dtype b", max_width=10),
-    text_column("module", "module", max_width=40, keep_tail=True),
+    text_column("module", "module", max_width=40, keep="tail"),
     text_column("paired_by", "paired by", max_width=20),
     text_column("reason", "reason", max_width=80),
 )

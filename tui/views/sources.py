@@ -16,7 +16,7 @@ from profkit.tui.widgets.table_column import count_column, essential, place_colu
 
 COLUMNS = (
     *essential(
-        text_column("path", "path", max_width=36, keep_tail=True),
+        text_column("path", "path", max_width=36, keep="tail"),
         text_column("side", "side", max_width=6),
         text_column("format", "format", max_width=24),
         count_column("issues", "issues"),

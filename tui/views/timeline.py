@@ -10,7 +10,7 @@ import pandas as pd
 from textual.content import Content
 
 from profkit.compared_steps import SIDES, compared_step
-from profkit.report.quantities import duration, number
+from profkit.report.quantities import confidence, duration
 from profkit.session import Session
 from profkit.timeline import timeline
 from profkit.tui.charts.timeline_chart import TimelineChart
@@ -19,23 +19,23 @@ from profkit.tui.links import Link, Rows
 from profkit.tui.row_filter import FilterWord, Mask
 from profkit.tui.view import View, place_of_operator
 from profkit.tui.views.operators import flagged_operators
-from profkit.tui.widgets.table_column import duration_column, essential, number_column, place_column, text_column
+from profkit.tui.widgets.table_column import confidence_column, duration_column, essential, place_column, text_column
 
 COLUMNS = (
     *essential(
-        text_column("name", "operator", short="op", max_width=30),
+        text_column("name", "operator", short="op", max_width=30, keep="ends"),
         text_column("side", "side", max_width=4),
         place_column("step", "step"),
         duration_column("offset_ns", "start", short="start"),
         duration_column("dur_ns", "duration", short="dur"),
-        text_column("module", "module", max_width=28, keep_tail=True),
+        text_column("module", "module", max_width=28, keep="tail"),
     ),
     text_column("op_class", "class", short="class", max_width=16),
     text_column("phase", "phase", max_width=10),
     text_column("lane", "lane", max_width=16),
     place_column("rank", "rank"),
     place_column("group", "group"),
-    number_column("confidence", "confidence"),
+    confidence_column(),
     text_column("reason", "reason", max_width=60),
 )
 
@@ -46,6 +46,8 @@ def timeline_view(session: Session) -> View:
     operators = session.operators
     link = _link(operators, frame)
     flagged = _flagged(operators, link.operator)
+    levels = session.breakdown.drop_duplicates("side").set_index("side")["level"]
+    lane_words = {side: {"host": "thread", "device": "stream"}.get(level, "lane") for side, level in levels.items()}
     return View(
         name="timeline",
         title="Timeline",
@@ -58,7 +60,7 @@ def timeline_view(session: Session) -> View:
         leads_to=lambda row: place_of_operator(link, row),
         when_empty="No executions: no timing was given, or none could be read (see 5 and 6).",
         words=_WORDS,
-        chart=lambda: TimelineChart(frame, flagged),
+        chart=lambda: TimelineChart(frame, flagged, lane_words),
         first_row=_first_of_compared_step(session, frame),
     )
 
@@ -113,5 +115,5 @@ def _describe(row: Any) -> Content:
     text.field("start in its step", duration(row["offset_ns"])).field("duration", duration(row["dur_ns"]))
     text.field("module", row["module"]).field("class", row["op_class"]).field("phase", row["phase"])
     text.heading("Why it belongs to its group").place("group", row["group"]).sentence(row["reason"])
-    text.field("confidence", number(row["confidence"]))
+    text.field("confidence", confidence(row["confidence"]))
     return text.content()

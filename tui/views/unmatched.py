@@ -17,15 +17,17 @@ from profkit.tui.verdicts import FLAG
 from profkit.tui.view import View, place_of_operator
 from profkit.tui.views.one_sided import REF_TIME, RUN_TIME
 from profkit.tui.views.operator_groups import link_of_groups
-from profkit.tui.widgets.table_column import count_column, text_column, verdict_column
+from profkit.tui.widgets.table_column import count_column, essential, text_column, verdict_column
 
 COLUMNS = (
-    text_column("label", "operator", short="op", max_width=42),
-    count_column("operators", "operators"),
-    REF_TIME,
-    RUN_TIME,
-    verdict_column("flag", "flag", FLAG),
-    text_column("module", "module", max_width=40, keep_tail=True),
+    *essential(
+        text_column("label", "operator", short="op", max_width=42, keep="ends"),
+        count_column("operators", "operators"),
+        REF_TIME,
+        RUN_TIME,
+        verdict_column("flag", "flag", FLAG),
+    ),
+    text_column("module", "module", max_width=40, keep="tail"),
     text_column("op_class", "class", short="class", max_width=16),
     text_column("phase", "phase", max_width=10),
     text_column("shapes", "input shapes", short="shape", max_width=40),

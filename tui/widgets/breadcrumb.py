@@ -75,7 +75,7 @@ class Breadcrumb(Widget):
             longest = max(range(len(crumbs)), key=lambda place: cell_len(crumbs[place].text))
             length = cell_len(crumbs[longest].text)
             if length > _LEAST_CELLS:
-                text = fitted(crumbs[longest].text, max(_LEAST_CELLS, length - excess), keep_tail=True)
+                text = fitted(crumbs[longest].text, max(_LEAST_CELLS, length - excess), keep="tail")
                 crumbs[longest] = Crumb(crumbs[longest].level, text)
             elif len(crumbs) > 1:
                 crumbs.pop(0)

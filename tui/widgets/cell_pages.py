@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from textual.cache import LRUCache
 
-from profkit.tui.widgets.table_column import Cell, TableColumn
+from profkit.tui.widgets.column_layout import PlacedColumn
+from profkit.tui.widgets.table_column import CUT_MARK, Cell, TableColumn
 
 PAGE_ROWS = 64
 WIDTH_SAMPLE_ROWS = 512
@@ -29,7 +31,7 @@ class CellPages:
         self._columns = columns
         self._order: npt.NDArray[np.intp] = np.arange(len(frame), dtype=np.intp)
         self._pages: LRUCache[tuple[int, int, int], list[Cell]] = LRUCache(_CACHED_PAGES)
-        self.widths = [column.width(frame[column.name].iloc[:WIDTH_SAMPLE_ROWS]) for column in columns]
+        self.widths = [column.width(_sample(frame, column)) for column in columns]
 
     @property
     def order(self) -> npt.NDArray[np.intp]:
@@ -50,7 +52,28 @@ class CellPages:
             cells = self._pages[key] = self._make(page, column, width)
         return cells[within]
 
+    def flowing_cell(self, place: int, placed: Sequence[PlacedColumn]) -> tuple[Cell, int]:
+        """Give the cell of the first of some columns in sight, and where it ends.
+
+        A cut text goes on over the blank cells to its right.
+        """
+        first = placed[0]
+        cell, end = self.cell(place, first.column, first.width), first.x + first.width
+        if CUT_MARK not in cell.text or self._columns[first.column].kind != "text":
+            return cell, end
+        for other in placed[1:]:
+            if self.cell(place, other.column, other.width).text.strip():
+                break
+            end = other.x + other.width
+        return self.cell(place, first.column, end - first.x), end
+
     def _make(self, page: int, column: int, width: int) -> list[Cell]:
         spec = self._columns[column]
         rows = self._order[page * PAGE_ROWS : (page + 1) * PAGE_ROWS]
         return [spec.cell(value, width) for value in self._frame[spec.name].iloc[rows]]
+
+
+def _sample(frame: pd.DataFrame, column: TableColumn) -> Iterable[Any]:
+    """Give values as wide as most of the column; every verdict there is, as the rare ones are those to be read."""
+    values = frame[column.name]
+    return values.unique() if column.kind == "verdict" else values.iloc[:WIDTH_SAMPLE_ROWS]

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from profkit.tui.widgets.table_column import TableColumn
+from profkit.tui.widgets.table_column import Kind, TableColumn, Width
 
 GUTTER = 2
 WIDE_COLUMNS = 100
 """From so many cells on there is room to set things side by side, and for two blanks between columns."""
 _NARROWEST_CUT_TEXT = 6
-_NARROWEST_SHRUNK_TEXT = 10
+# What is made narrower first, and down to what: a verdict has its glyph before the word.
+_SHRINKING: tuple[tuple[Kind, int], ...] = (("text", 20), ("verdict", 10), ("text", 14), ("verdict", 7), ("text", 9))
 
 
 @dataclass(frozen=True)
@@ -28,30 +29,46 @@ def gap_of(available: int) -> int:
     return 2 if available >= WIDE_COLUMNS else 1
 
 
-def fitted_widths(columns: Sequence[TableColumn], widths: Sequence[int], available: int) -> tuple[int, ...]:
-    """Shrink columns of text, the widest first, until the essential columns stand side by side, if they can.
+def fitted_widths(columns: Sequence[TableColumn], widths: Sequence[Width], available: int) -> tuple[int, ...]:
+    """Make the essential columns stand side by side, if they can, and use the room that is left.
 
-    The first column takes at most two fifths of the table.
+    Where room is scarce, texts and verdicts become narrower, the widest first; where there is more than the essential
+    columns take, cut texts among them become wider, the first before the others. The first column takes at most half
+    of the table.
 
     Args:
         columns: The columns of the table.
         widths: Their widths, in cells.
         available: Width of the table, in cells.
     """
-    fitted = list(widths)
+    fitted = [width.usual for width in widths]
+    most = max(available // 2, _NARROWEST_CUT_TEXT)
     if fitted:
-        fitted[0] = min(fitted[0], max(available * 2 // 5, _NARROWEST_CUT_TEXT))
+        fitted[0] = min(fitted[0], most)
     essential = [number for number, column in enumerate(columns) if column.is_essential]
     gap = gap_of(available)
-    excess = GUTTER + sum(fitted[number] + gap for number in essential) - gap - available
-    texts = [number for number in essential if columns[number].kind == "text"]
-    while excess > 0 and texts:
-        widest = max(texts, key=lambda number: fitted[number])
-        if fitted[widest] <= _NARROWEST_SHRUNK_TEXT:
-            break
-        fitted[widest] -= 1
-        excess -= 1
+    free = available - GUTTER - sum(fitted[number] + gap for number in essential) + gap
+    for kind, narrowest in _SHRINKING:
+        own = [number for number in essential if columns[number].kind == kind]
+        free += _shrink(fitted, own, max(-free, 0), [max(narrowest, columns[number].min_width) for number in own])
+    for number in essential:
+        if columns[number].kind == "text" and free > 0:
+            full = widths[number].full if number else min(widths[0].full, most)
+            more = min(free, max(full - fitted[number], 0))
+            fitted[number] += more
+            free -= more
     return tuple(fitted)
+
+
+def _shrink(fitted: list[int], own: Sequence[int], excess: int, narrowest: Sequence[int]) -> int:
+    """Take up to `excess` cells from the own columns, the widest first; give how many were taken."""
+    least = dict(zip(own, narrowest, strict=True))
+    for taken in range(excess):
+        wide = [number for number in own if fitted[number] > least[number]]
+        if not wide:
+            return taken
+        fitted[max(wide, key=lambda number: fitted[number])] -= 1
+    return excess
 
 
 def place_columns(
@@ -73,7 +90,7 @@ def place_columns(
     for number in (0, *range(max(first, 1), len(columns))):
         width, rest = widths[number], available - x
         if width > rest:
-            if columns[number].kind == "text" and rest >= _NARROWEST_CUT_TEXT:
+            if columns[number].kind == "text" and rest >= max(_NARROWEST_CUT_TEXT, columns[number].min_width):
                 placed.append(PlacedColumn(number, x, rest))
             break
         placed.append(PlacedColumn(number, x, width))

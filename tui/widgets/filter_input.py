@@ -6,12 +6,15 @@ from textual import events
 from textual.widgets import Input
 
 from profkit.report.quantities import count
+from profkit.tui.actions import bindings
 
 LONGEST_FILTER = 1_000
 
 
 class FilterInput(Input):
     """A one-line input that refuses, and says so, what is far too long to be a filter."""
+
+    BINDINGS = bindings("filter")
 
     def __init__(self, placeholder: str) -> None:
         super().__init__(placeholder=placeholder, id="filter", compact=True, max_length=LONGEST_FILTER)

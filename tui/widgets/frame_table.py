@@ -22,7 +22,7 @@ from profkit.safe_text import printable
 from profkit.tui.actions import bindings
 from profkit.tui.links import Rows
 from profkit.tui.row_filter import Mask, RowFilter
-from profkit.tui.row_order import Sort, arranged
+from profkit.tui.row_order import Sort, arranged, below_folded
 from profkit.tui.widgets.cell_pages import CellPages
 from profkit.tui.widgets.column_layout import (
     GUTTER,
@@ -41,19 +41,6 @@ _CURSOR_MARK = "▸"
 _PLAIN = Style.null()
 
 _STYLES = ("header", "header-cursor", "cursor-row", "cursor-cell", "empty", "bad", "warning", "good", "muted")
-
-
-def below_folded(depth: npt.NDArray[np.int64], folded: Mask) -> Mask:
-    """Tell which rows of a tree, given in the order of a walk, lie below a folded one."""
-    hidden = np.zeros(len(depth), dtype=np.bool_)
-    end = 0
-    for row in np.flatnonzero(folded):
-        if row < end:
-            continue
-        after = np.flatnonzero(depth[row + 1 :] <= depth[row])
-        end = row + 1 + int(after[0]) if len(after) else len(depth)
-        hidden[row + 1 : end] = True
-    return hidden
 
 
 class FrameTable(ScrollView, can_focus=True):
@@ -386,8 +373,11 @@ class FrameTable(ScrollView, can_focus=True):
         gutter = (_CURSOR_MARK if is_cursor else " ") + self._glyph(int(self.order[place]))
         segments = [Segment(fitted(gutter, GUTTER), _PLAIN)]
         gap = Segment(" " * gap_of(self.line_width), _PLAIN)
-        for placed in self.placed:
-            cell = self._pages.cell(place, placed.column, placed.width)
+        end = 0
+        for number, placed in enumerate(self.placed):
+            if placed.x < end:
+                continue
+            cell, end = self._pages.flowing_cell(place, self.placed[number:])
             style = self._style(cell.tone) if cell.tone else _PLAIN
             if is_cursor and placed.column == self.cursor_column:
                 style += self._style("cursor-cell")

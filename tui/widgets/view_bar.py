@@ -54,7 +54,7 @@ class ViewBar(Widget):
         """Give the line; where it is narrow, counts go first, then titles become short, then the last ones go."""
         parts = [(text, "reverse bold" if tab.name == self._current else "") for tab, text in self._texts()]
         rest = self.size.width - sum(cell_len(text) for text, _ in parts)
-        title = fitted(self._title, rest - 1, right=True) if rest > _NARROWEST_TITLE else ""
+        title = f" {fitted(self._title, rest - 2, right=True, keep='tail')} " if rest > _NARROWEST_TITLE else ""
         return Content.assemble(*parts, (title, "dim"))
 
     def on_click(self, event: events.Click) -> None:
