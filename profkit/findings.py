@@ -1,30 +1,35 @@
 """Findings: what each analysis found, in one form, ranked by what to look at first.
 
-A new kind of finding is one function that gives rows of the `findings` frame, and its place in KIND_ORDER.
+A new kind of finding is one function that gives rows of the `findings` frame.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from profkit.schema import FINDINGS
 
-KIND_ORDER = ("overflow", "parity", "slow")
-"""What is wrong comes before what is slow: a run whose numbers are broken is not worth making faster. Diseases of the
-whole run come behind single slow modules, the costliest first."""
+WRONG_KINDS = ("overflow", "parity")
+"""What is wrong comes before what is slow: a run whose numbers are broken is not worth making faster."""
 
 
 def rank_findings(found: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Put findings in the order to look at them: by kind, then as their analysis ordered them; rank from 1."""
+    """Put findings in the order to look at them; rank from 1.
+
+    What is wrong comes first, by kind and as its analysis ordered it; then what is slow, whatever its kind, by the time
+    a step would win, and last what has no such time.
+    """
     filled = [frame for frame in found if len(frame)]
     if not filled:
         return FINDINGS.empty()
-    findings = pd.concat([frame.astype(object) for frame in filled], ignore_index=True)
-    place = {kind: number for number, kind in enumerate(KIND_ORDER)}
-    order = findings["kind"].map(lambda kind: place.get(kind, len(place)))
-    ranked = findings.iloc[order.argsort(kind="stable")].reset_index(drop=True)
+    findings = FINDINGS.build(pd.concat([frame.astype(object) for frame in filled], ignore_index=True))
+    place = {kind: number for number, kind in enumerate(WRONG_KINDS)}
+    kind = np.array([place.get(kind, len(place)) for kind in findings["kind"]])
+    impact = np.where(kind == len(place), findings["impact_ns"].fillna(-1).to_numpy(dtype=np.int64), 0)
+    ranked = findings.iloc[np.lexsort((-impact, kind))].reset_index(drop=True)
     return FINDINGS.build(ranked.assign(rank=range(1, len(ranked) + 1)))
 
 

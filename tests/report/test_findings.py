@@ -74,6 +74,26 @@ def test_what_is_wrong_comes_before_what_is_slow() -> None:
     assert "1 later tensors differ" in ranked["evidence"][2]
 
 
+def test_what_is_slow_is_ordered_by_what_a_step_would_win_whatever_its_kind() -> None:
+    def of(kind: str, *impacts: int | None) -> pd.DataFrame:
+        return FINDINGS.from_rows(
+            [
+                {"rank": at, "kind": kind, "op": f"{kind}{at}", "impact_ns": ns, "ratio": None, "module": None}
+                | {"confidence": 0.5, "groups": [], "evidence": "e", "advice": "a"}
+                for at, ns in enumerate(impacts)
+            ]
+        )
+
+    ranked = rank_findings(
+        [
+            of("slow", 5_000_000, 1_000_000),
+            of("decomposed", 7_000_000, 5_000_000, None),
+            of("parity", None),
+        ]
+    )
+    assert ranked["op"].tolist() == ["parity0", "decomposed0", "slow0", "decomposed1", "slow1", "decomposed2"]
+
+
 def test_a_clean_pair_has_no_finding() -> None:
     assert parity_findings(parity("match", "match")).empty
     assert overflow_findings(overflow()).empty
