@@ -29,7 +29,7 @@ from profkit.correlate import (
 from profkit.correlate.hint_notes import hint_notes, module_notes
 from profkit.correlate.identity import identify
 from profkit.correlate.timing import side_words
-from profkit.diseases import claimed_units, disease_findings, lost_rows
+from profkit.diseases import claimed_units, disease_findings, lost_rows, unjudged_step_lengths
 from profkit.errors import CancelledError, ImportIssue, NothingRecordedError, ProfkitError, Severity
 from profkit.findings import overflow_findings, parity_findings, rank_findings
 from profkit.frame_spec import concatenate
@@ -160,6 +160,7 @@ def _time_findings(
     counters: pd.DataFrame,
     not_judged: _NotJudged,
 ) -> list[pd.DataFrame]:
+    not_judged.sentences += unjudged_step_lengths(run)
     if ref is None or ref.ops.empty or run.ops.empty:
         return [disease_findings(run, ref, alignment, None, counters)]
     if units is None or not _is_one_network(alignment, not_judged):

@@ -2,6 +2,7 @@
 
 from profkit.diseases.claimed_units import claimed_units
 from profkit.diseases.recorded_split import lost_rows
+from profkit.diseases.step_lengths import unjudged_step_lengths
 from profkit.diseases.table import DISEASES, disease_findings
 
-__all__ = ["DISEASES", "claimed_units", "disease_findings", "lost_rows"]
+__all__ = ["DISEASES", "claimed_units", "disease_findings", "lost_rows", "unjudged_step_lengths"]

@@ -12,6 +12,7 @@ from profkit.bridge.median_step import StepWindow
 from profkit.correlate.intervals import intersection_length
 from profkit.diseases.recording import Recording, milliseconds
 from profkit.diseases.subject import Cost, Finding, Subject, finding
+from profkit.run import Run
 from profkit.thresholds import thresholds
 
 # What the frameworks call compiling in their host rows: torch_npu's operator compiler, TorchDynamo and inductor, and
@@ -49,6 +50,18 @@ def slow_first_step(subject: Subject) -> list[Finding]:
     )
     row = finding("first_step", Cost(0, None, 0), evidence, advice)
     return [{**row, "impact_ns": None, "ratio": ratio}]
+
+
+def unjudged_step_lengths(run: Run) -> list[str]:
+    """Say what a run with too few steps does not tell; nothing if it has enough."""
+    least = round(thresholds("first_step")["least_steps"])
+    steps = run.ops[["rank", "step"]].drop_duplicates().query("step >= 0").groupby("rank").size().max()
+    if run.ops.empty or steps >= least:
+        return []
+    which = f"a slow first step and recompilation were not judged in {run.path}"
+    if pd.isna(steps):
+        return [f"{which}: it has no steps, and its whole recording, warm-up included, is taken for one step"]
+    return [f"{which}: it has {int(steps)} of the {least} steps that take"]
 
 
 def _first_and_later(side: Recording) -> tuple[StepWindow, int, float] | None:

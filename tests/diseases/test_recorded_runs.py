@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import sqlite3
+from contextlib import closing
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -24,6 +26,11 @@ LEVEL2 = ASCEND / "st/level2/rank_0_ascend_pt"
 MSTT = Path(
     "samples/mindspore_profiler/Ascend_mstt/profiler/msprof_analyze/test/ut/advisor/advisor_backend/compute_advice"
 )
+
+
+KERNEL_PARSE = ASCEND.parent / "server/src/test/test_data/test_kernel_parse"
+FULL_DATABASE = ASCEND.parent / "server/src/test/test_data/full_db/msprof_0.db"
+SHARE_OF_COMPUTING = {"layout": 0.03, "cast": 0.03, "aicpu": 0.002}
 
 
 @cache
@@ -56,6 +63,71 @@ def test_uncovered_communication_is_that_of_step_trace_time(shared: Path, record
     assert _impacts(shared / recording)["communication"] == pytest.approx(expected, abs=20)
 
 
+MADE = Path("samples/mindspore_profiler/made_mindspore_2.10_ascend_semisynthetic")
+
+
+@pytest.mark.parametrize(
+    ("level", "count", "layout_us", "uncovered_us"),
+    [
+        # awk over kernel_details.csv, by the names, since level 0 has no types: 57 x TransData and 5 x Transpose; 4 x
+        # Cast that take 0.1 % of the computing time; no AI_CPU. Communication(Not Overlapped) of step_trace_time.csv.
+        ("level0", 62, "1514.760", "81515.607"),
+        ("level1", 62, "1542.166", "101963.203"),
+    ],
+)
+def test_a_mindspore_run_on_ascend_is_what_was_counted_by_hand(
+    shared: Path, level: str, count: int, layout_us: str, uncovered_us: str
+) -> None:
+    (folder,) = (shared / MADE / level).iterdir()
+    run = _loaded(folder)
+    findings = disease_findings(run, None, ALIGNMENT.empty(), None).set_index("kind")
+    assert findings.loc["layout", "impact_ns"] == int(Decimal(layout_us) * 1000)
+    # The intervals of the timeline are rounded to a nanosecond each.
+    assert findings.loc["communication", "impact_ns"] == pytest.approx(int(Decimal(uncovered_us) * 1000), abs=20)
+    assert {"cast", "aicpu"}.isdisjoint(findings.index)
+    assert run.ops["op_type"].isin(["TransData", "Transpose"]).sum() == count
+
+
+def test_the_same_network_recorded_into_a_database_is_what_sql_counts(shared: Path) -> None:
+    folder = shared / ASCEND / "data/pytorch/db/level1/rank0_ascend_pt"
+    with closing(sqlite3.connect(folder / "ASCEND_PROFILER_OUTPUT/ascend_pytorch_profiler_0.db")) as database:
+        query = (
+            "SELECT t.value, SUM(k.endNs - k.startNs) FROM COMPUTE_TASK_INFO c JOIN TASK k USING (globalTaskId) "
+            "JOIN STRING_IDS t ON t.id = c.opType GROUP BY t.value"
+        )
+        by_type = dict(database.execute(query).fetchall())
+    assert _impacts(folder)["layout"] == by_type["TransData"] + by_type["Transpose"]
+    assert 0 < by_type["Cast"] < SHARE_OF_COMPUTING["cast"] * sum(by_type.values())
+    assert "cast" not in _impacts(folder)
+
+
+@pytest.mark.parametrize(
+    ("recording", "why"),
+    [
+        (FULL_DATABASE, "it has no steps, and its whole recording, warm-up included, is taken for one step"),
+        (KERNEL_PARSE / "op_summary_1.csv", "it has 1 of the 3 steps that take"),
+    ],
+    ids=["no steps", "one step"],
+)
+def test_a_run_with_too_few_steps_is_triaged_and_says_what_that_leaves_open(
+    shared: Path, recording: Path, why: str
+) -> None:
+    path = shared / recording
+    alone, against_itself = triage(Inputs(run=path)), triage(Inputs(ref=path, run=path))
+    for session in (alone, against_itself):
+        assert f"a slow first step and recompilation were not judged in {path}: {why}" in session.not_judged
+        assert not {"first_step", "recompile"} & set(session.findings["kind"])
+    assert against_itself.findings.empty
+
+
+def test_ai_cpu_operators_of_a_summary_are_those_of_its_rows(shared: Path) -> None:
+    rows = _table(shared / KERNEL_PARSE / "op_summary_1.csv")
+    (column,) = [name for name in rows[0] if name.startswith("Task Duration")]
+    by_hand = [int(Decimal(row[column].strip()) * 1000) for row in rows if "AI_CPU" in row.values()]
+    assert len(by_hand) == 2
+    assert _impacts(shared / KERNEL_PARSE / "op_summary_1.csv")["aicpu"] == sum(by_hand)
+
+
 def test_conversions_of_layout_are_those_of_kernel_details(shared: Path) -> None:
     rows = _table(shared / LEVEL1 / "ASCEND_PROFILER_OUTPUT/kernel_details.csv")
     assert _impacts(shared / LEVEL1)["layout"] == _summed_ns(rows, "Type", {"TransData", "Transpose"})
@@ -83,7 +155,6 @@ KERNEL_TABLES = [
     MSTT,
     MSTT.parent.parent / "compute_advice/data",
 ]
-SHARE_OF_COMPUTING = {"layout": 0.03, "cast": 0.03, "aicpu": 0.002}
 
 
 @pytest.mark.parametrize("folder", KERNEL_TABLES, ids=lambda folder: "/".join(folder.parts[-2:]))
