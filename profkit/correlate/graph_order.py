@@ -20,6 +20,7 @@ from profkit.correlate.equal_branches import Pairs, branches_of_loop, own_number
 from profkit.correlate.executions import ALIGNED_PHASES
 from profkit.correlate.joined_branches import branches_by_way
 from profkit.correlate.lacking_branch import branches_by_lack
+from profkit.correlate.neighbours import HEAVY_CLASSES
 from profkit.correlate.numbered_branches import branches_by_number, one_kernel_a_unit
 from profkit.correlate.placement import (
     LACKING_BRANCH,
@@ -295,13 +296,21 @@ class _GraphOrder:
     def _waits(self, at: int, number: int, later: int, following: int) -> bool:
         """Say whether work that the other framework did between two units ran between their kernels, too.
 
-        Where it ran in the opposite order, it is that of further branches.
+        Where it ran in the opposite order, it is that of further branches. Nor did the later unit of a forward pass
+        wait for the other where a layer between them ran after both: two parts of a network run in step there.
         """
-        between = self._owner[at + 1 : later]
-        places = at + 1 + np.flatnonzero((between > number) & (between < following))
-        working = [int(self._owner[place]) for place in places if self._does_work(int(place))]
-        is_reversed = len(set(working)) > 1 and working == sorted(working, reverse=True)
-        return bool(working) and not is_reversed
+        between = self._work_within(at + 1, later, number, following)
+        is_reversed = len(set(between)) > 1 and between == sorted(between, reverse=True)
+        if not between or is_reversed or self._units[number].phase == "backward":
+            return bool(between) and not is_reversed
+        behind = self._work_within(later + 1, len(self._owner), number, following)
+        return not any(self._units[own].op_class in HEAVY_CLASSES for own in behind)
+
+    def _work_within(self, begin: int, end: int, number: int, following: int) -> list[int]:
+        """Give the units between two whose own work ran at places from begin to below end."""
+        within = self._owner[begin:end]
+        places = begin + np.flatnonzero((within > number) & (within < following))
+        return [int(self._owner[place]) for place in places if self._does_work(int(place))]
 
     def _is_repeated_call(self, number: int, following: int) -> bool:
         """Say whether two units are one line of code in two rounds of a loop: equal work stands before or after."""

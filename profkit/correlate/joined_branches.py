@@ -31,10 +31,10 @@ def branches_by_way(units: Sequence[Unit], run: Pairs) -> Pairs:
     first, second = numbers
     between = [unit for unit in units[first + 1 : second] if unit.skip_cost]
     behind = [unit for unit in units[second + 1 :][: 2 * len(between) + 8] if unit.skip_cost]
-    if not between or not all(_goes_on(unit) for unit in between) or between[0].operands[:1] == ():
+    if not between or not all(goes_on(unit) for unit in between) or between[0].operands[:1] == ():
         return []
     shape = between[0].operands[0]
-    way = list(takewhile(_goes_on, behind))
+    way = list(takewhile(goes_on, behind))
     if len(way) == len(behind) or not _joins(behind[len(way)], shape) or len(way) > len(between):
         return []
     if any(unit.operands[0] != shape for unit in (*between, *way)):
@@ -43,7 +43,7 @@ def branches_by_way(units: Sequence[Unit], run: Pairs) -> Pairs:
     return list(zip(places, numbers if len(way) == len(between) else [second, first], strict=True))
 
 
-def _goes_on(unit: Unit) -> bool:
+def goes_on(unit: Unit) -> bool:
     """Say whether a unit makes one tensor of one other."""
     return unit.op_class in _ELEMENTWISE and len([shape for shape in unit.operands if len(shape) > 1]) == 1
 

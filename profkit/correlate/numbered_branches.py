@@ -14,8 +14,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
+from math import prod
 
 from profkit.correlate.equal_branches import Pairs, own_numbers
+from profkit.correlate.joined_branches import goes_on
 from profkit.correlate.neighbours import HEAVY_CLASSES
 from profkit.correlate.segmentation import Kernels
 from profkit.correlate.tensor_shapes import SAME_COUNT, Shape
@@ -39,19 +41,22 @@ def branches_by_number(
     Returns:
         The pairs of the runs that were told.
     """
+    several = [run for run in runs if len(run) > 1]
     if not all(_are_distinct(run) and _are_beside(units, run, branches) for run in runs):
+        return []
+    if not several or not all(_meet(units, run) for run in several):
         return []
     numbers = own_numbers(kernels, [at for run in runs for at, _ in run])
     if len(set(numbers.values())) == sum(map(len, runs)):
-        if not _keep_apart(runs, numbers):
-            return []
-        return [pair for run in runs if len(run) > 1 for pair in _by_number(units, run, numbers)]
-    ends = [run[0][0] for run in runs[1:]] + [len(kernels)]
-    told: Pairs = []
-    for run, end in zip(runs, ends, strict=True):
-        if len(run) > 1 and units[run[0][1]].phase != "backward":
-            told += _by_number(units, run, _numbers_of_followers(units, kernels, run, end))
-    return told
+        of_runs = [numbers if _keep_apart(runs, numbers) else {}] * len(several)
+    else:
+        ends = [run[0][0] for run in runs[1:]] + [len(kernels)]
+        of_runs = [
+            _numbers_of_followers(units, kernels, run, end) if units[run[0][1]].phase != "backward" else {}
+            for run, end in zip(runs, ends, strict=True)
+            if len(run) > 1
+        ]
+    return [pair for run, own in zip(several, of_runs, strict=True) for pair in _by_number(units, run, own)]
 
 
 def one_kernel_a_unit(kernels: Kernels, pairs: Pairs) -> list[Pairs]:
@@ -93,6 +98,18 @@ def _keep_apart(runs: Sequence[Pairs], numbers: dict[int, int]) -> bool:
     ranges = [sorted(numbers[at] for at, _ in run) for run in runs]
     rising = all(before[-1] < after[0] for before, after in pairwise(ranges))
     return rising or all(before[0] > after[-1] for before, after in pairwise(ranges))
+
+
+def _meet(units: Sequence[Unit], run: Pairs) -> bool:
+    """Say whether rows looked up in tables meet before anything else is made of them: source and target may not."""
+    number = max(number for _, number in run)
+    lookup = units[number]
+    if lookup.op_class != "embedding" or lookup.phase == "backward" or len(lookup.operands) < 2:
+        return True
+    made = prod(lookup.operands[1]) * lookup.operands[0][-1]
+    behind = (unit for unit in units[number + 1 :] if unit.skip_cost and not goes_on(unit))
+    work = next((unit for unit in behind if unit.op_class != "embedding"), lookup)
+    return sum(prod(shape) == made for shape in work.operands) > 1
 
 
 def _by_number(units: Sequence[Unit], run: Pairs, numbers: dict[int, int]) -> Pairs:

@@ -50,6 +50,7 @@ _MOVES = ("copy", "view", "fill")
 
 # Layers whose bias is their third input.
 _LAYERS = frozenset({"aten::linear", "aten::conv1d", "aten::conv2d", "aten::conv3d", "aten::convolution"})
+_CONVOLUTION_BACKWARD = "aten::convolution_backward"
 _BIAS_KERNELS = frozenset({"biasadd", "biasaddgrad"})
 
 
@@ -147,6 +148,7 @@ class TorchUnits:
         in_loop = (self._parents >= 0) & self._loop[self._parents]
         self._work = _enclosing_rows(ops, (self.top_level == np.arange(len(ops))) | in_loop)
         self._nested = _RowsBy(self._work)
+        self._results = self._convolution_results(ops)
         self._within = _RowsBy(np.where(in_loop, self._parents, -1))
 
     def units(self, rows: Rows, phase: str) -> list[Unit]:
@@ -172,6 +174,12 @@ class TorchUnits:
             else:
                 gathered.append((differentiated, [row]))
         return [self._unit(tuple(members), phase, tuple(members)) for _, members in gathered]
+
+    def _convolution_results(self, ops: pd.DataFrame) -> dict[int, Shape]:
+        """Give the shape of what each convolution made: nobody records it, but its gradient has the same one."""
+        rows = np.flatnonzero((ops["name"] == _CONVOLUTION_BACKWARD) & (self._forward_op >= 0))
+        gradients = ((self._work[self._forward_op[row]], shapes_of(self._shapes[row])) for row in rows)
+        return {int(forward): given[0] for forward, given in gradients if given}
 
     def _differentiated(self, row: int) -> int:
         """Give the row of the work that a node of the autograd engine differentiates; -1 if it is not known."""
@@ -232,6 +240,8 @@ class TorchUnits:
         moving = {row for row in nested if self._classes[row] in _MOVES}
         inputs = {row: shapes_of(self._shapes[row]) for row in nested}
         computing = [tensors for row, tensors in inputs.items() if row not in moving and row not in sums]
+        if phase != "backward" and (result := self._results.get(int(rows[-1]))):
+            computing = [part for given in computing for part in _with_result(given, result)]
         others = [shape for row in nested for shape in inputs[row] + product_shapes(self._names[row], inputs[row])]
         classes: list[str | None] = [self._classes[row] for row in rows]
         op_class = max(classes, key=_skip_cost)
@@ -281,6 +291,11 @@ class TorchUnits:
 
     def _known(self, kind: str, operators: Iterable[str]) -> list[Decomposition]:
         return [facts for name in operators if (facts := decomposition(kind, name)) is not None]
+
+
+def _with_result(given: tuple[Shape, ...], result: Shape) -> tuple[tuple[Shape, ...], ...]:
+    """Give what a convolution and the addition of its bias read: the bias goes with the result, not with the input."""
+    return (given[:2], (result, *given[2:]))
 
 
 class _RowsBy:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pytest
 
 from profkit.correlate.graph_order import follow_queues
 from profkit.correlate.placement import AMBIGUOUS, NO_COUNTERPART, ORDER_OF_NUMBERS
@@ -110,6 +111,37 @@ def test_work_that_ran_in_between_on_both_sides_decides() -> None:
     owner, _, undecided = placed(step_of(LINEAR, SILU, LINEAR), "MatMul-op1", "SiLU-op0", "MatMul-op0")
     assert owner == [0, 1, 2]
     assert not undecided.of_units
+
+
+def test_work_between_decides_nothing_where_a_layer_between_ran_after_both() -> None:
+    weights = [WEIGHT, WEIGHT, (4, 9), WEIGHT]
+    owner, _, undecided = placed(
+        step_of(SILU, MUL, LINEAR, SILU, weights=weights), "SiLU-op0", "Mul-op0", "SiLU-op1", "MatMul-op0",
+        weights=[(4, 9)],
+    )  # fmt: skip
+    assert owner == [-1, 1, -1, 2]
+    assert set(undecided.of_units) == {0, 3}
+
+
+@pytest.mark.parametrize(
+    ("together", "owner"),
+    [pytest.param(True, [1, 0], id="added"), pytest.param(False, [-1, -1], id="source and target")],
+)
+def test_lookups_are_told_by_number_where_their_rows_meet(together: bool, owner: list[int]) -> None:
+    made = (4, 12, 32)
+    work = [("aten::embedding", "embedding", 8.0, ((50, 32), (4, 12)))] * 2
+    work += [("aten::add", "elementwise", 1.5, (made, made))] if together else []
+    work += [("aten::layer_norm", "norm", 8.0, (made, (32,), (32,)))]
+    units = []
+    for at, (operator, op_class, cost, tensors) in enumerate(work):
+        facts = decomposition("forward", operator)
+        assert facts is not None
+        units.append(
+            Unit((at,), "forward", (operator,), facts, ShapeSet.of([tensors]), (), tensors, None, op_class, cost)
+        )
+    places = [("Default/Gather", 1), ("Default/Gather", 0)]
+    run = Kernels(["gather"] * 2, [((50, 32), (48,))] * 2, np.zeros(2, dtype=bool), ["forward"] * 2, places)
+    assert placed_run(units, run)[0] == owner
 
 
 def test_branches_that_ran_before_what_stood_between_them_are_left_open() -> None:

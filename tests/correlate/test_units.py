@@ -36,3 +36,19 @@ def test_a_layer_without_bias_whose_input_is_flattened_needs_no_kernel_for_it(tm
     units = TorchUnits(ops).units(rows[(ops["phase"].iloc[rows] == "backward").to_numpy()], "backward")
     layers = [unit for unit in units if unit.op_class == "matmul"]
     assert ["biasaddgrad" in unit.decomposition.kernels for unit in layers] == [True, False]
+
+
+def test_the_bias_of_a_convolution_goes_with_its_result(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    layers = torch.nn.Sequential(torch.nn.Conv1d(4, 16, 3, 2, 1), torch.nn.Conv1d(16, 16, 3, 2, 1))
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], record_shapes=True) as profiler:
+        layers(torch.randn(4, 4, 64)).sum().backward()
+    profiler.export_chrome_trace(str(tmp_path / "trace.json"))
+    ops = identify(load(tmp_path / "trace.json")).ops
+    rows = (ops["parent"] < 0).to_numpy().nonzero()[0]
+    units = TorchUnits(ops).units(rows[(ops["phase"].iloc[rows] == "forward").to_numpy()], "forward")
+    first, second = (unit.shapes for unit in units if unit.op_class == "conv")
+    # The kernel has a height of one; the second convolution reads what the first one made.
+    of_first, of_second = (((4, 16, 1, length), (16,)) for length in (32, 16))
+    assert first.fit(of_first) > second.fit(of_first)
+    assert second.fit(of_second) > first.fit(of_second)
