@@ -12,7 +12,7 @@ stand in a common scope, and runs in the same order as they do.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import pairwise
 from math import prod
 
@@ -56,6 +56,8 @@ def branches_by_number(
             for run, end in zip(runs, ends, strict=True)
             if len(run) > 1
         ]
+    if not _fits_time(units, several[-1], of_runs[-1]):
+        return []
     return [pair for run, own in zip(several, of_runs, strict=True) for pair in _by_number(units, run, own)]
 
 
@@ -98,6 +100,19 @@ def _keep_apart(runs: Sequence[Pairs], numbers: dict[int, int]) -> bool:
     ranges = [sorted(numbers[at] for at, _ in run) for run in runs]
     rising = all(before[-1] < after[0] for before, after in pairwise(ranges))
     return rising or all(before[0] > after[-1] for before, after in pairwise(ranges))
+
+
+def _fits_time(units: Sequence[Unit], last: Pairs, numbers: Mapping[int, int]) -> bool:
+    """Say whether the layers that ran last did so in the order of their numbers, or in the opposite one.
+
+    The compiler orders layers of one input at the end of a network as they are called, or the other way round. If it
+    numbered them otherwise, code uses them in another order than it calls them; which of the two it is, is open.
+    """
+    unit = units[last[0][1]]
+    if unit.phase == "backward" or unit.op_class not in HEAVY_CLASSES:
+        return True
+    in_time = [numbers[at] for at in sorted(at for at, _ in last) if at in numbers]
+    return in_time in (sorted(in_time), sorted(in_time, reverse=True))
 
 
 def _meet(units: Sequence[Unit], run: Pairs) -> bool:
