@@ -15,10 +15,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from profkit.correlate.compiled_order import Schedule, moved
 from profkit.correlate.executions import StepPair, WorkOfSteps
 from profkit.correlate.mindspore_kernels import place_in_graph
 from profkit.correlate.neighbours import HEAVY_CLASSES, Neighbourhood
 from profkit.correlate.placement import (
+    AMBIGUOUS,
     MOVED,
     NO_COUNTERPART,
     REPLACED,
@@ -99,13 +101,17 @@ class SequenceAligner:
         ref_at, run_at = _common_sequence(ref_keys, run_keys)
         ref = Placement.unmatched(ref_rows, NO_COUNTERPART)
         run = Placement.unmatched(run_rows, NO_COUNTERPART)
+        left_open: list[tuple[Ints, Ints]] = []
         if self._scheduled:
             in_graph = [self._places[at][rows] for at, rows in enumerate((ref_rows, run_rows))]
-            moved = _moved(ref_keys, run_keys, ref_at, run_at, in_graph)
-            stays = ~np.isin(ref_at, moved[0]) & ~np.isin(run_at, moved[1])
+            changes = moved(*_schedules(ref_keys, run_keys, in_graph), ref_at, run_at)
+            stays = ~np.isin(ref_at, changes.places(0)) & ~np.isin(run_at, changes.places(1))
             ref_at, run_at = ref_at[stays], run_at[stays]
-            for side, places in zip((ref, run), moved, strict=True):
-                side.unit[places] = moved[0]
+            left_open = changes.left_open
+            for at, (side, places) in enumerate(zip((ref, run), changes.paired(), strict=True)):
+                side.unit[places] = changes.paired()[0]
+                for sets in left_open:
+                    side.unit[sets[at]] = sets[0][0]
                 side.reason = [
                     MOVED if its else reason for its, reason in zip(side.unit >= 0, side.reason, strict=True)
                 ]
@@ -123,6 +129,7 @@ class SequenceAligner:
         for at, (side, keys) in enumerate(((ref, ref_keys), (run, run_keys))):
             classes = self._classes[at][side.rows].tolist()
             Neighbourhood(keys[0], classes, backward=phase == "backward").adopt(side.unit, side.reason)
+            _leave_open(side, [sets[at] for sets in left_open])
         return ref, run
 
 
@@ -152,58 +159,22 @@ def _places_in_graph(ops: pd.DataFrame) -> Ints:
     return places
 
 
-def _moved(
-    ref: tuple[Ints, Ints], run: tuple[Ints, Ints], ref_at: Ints, run_at: Ints, places: list[Ints]
-) -> tuple[Ints, Ints]:
-    """Pair the operators of one type and shapes that are as many on both sides, if they changed places.
-
-    The compiler numbers them in the order of the code, whatever the scheduler makes of it. Those that have scopes of
-    their own are taken in the order they ran in.
-
-    Args:
-        ref: Types and shapes of the operators of the reference.
-        run: As ref.
-        ref_at: Places in the reference of the pairs that keep the order; what these pair completely did not move.
-        run_at: Their places in the run.
-        places: Scope and number of the operators of either side.
-
-    Returns:
-        Places of the pairs on either side.
-    """
+def _schedules(ref: tuple[Ints, Ints], run: tuple[Ints, Ints], places: list[Ints]) -> tuple[Schedule, Schedule]:
     shapes = int(max(ref[1].max(initial=-1), run[1].max(initial=-1))) + 1
     ours, theirs = (np.where(its[1] >= 0, its[0] * shapes + its[1], -1) for its in (ref, run))
-    keys = np.unique(ours[ours >= 0])
-    equal = keys[_counts(keys, ours) == _counts(keys, theirs)]
-    numbered, as_well = (_numbered(one, of_side) for one, of_side in zip((ours, theirs), places, strict=True))
-    told = numbered[np.isin(numbered, as_well)]
-    left, right = (
-        _in_order(one, equal, np.where(np.isin(one, told), of_side[:, 1], -1))
-        for one, of_side in zip((ours, theirs), places, strict=True)
-    )
-    kept = np.full(len(ours), -1, dtype=np.int64)
-    kept[ref_at] = run_at
-    changed = np.isin(ours[left], ours[left[kept[left] != right]])
-    return left[changed], right[changed]
+    return Schedule(ours, places[0]), Schedule(theirs, places[1])
 
 
-def _numbered(keys: Ints, places: Ints) -> Ints:
-    """Give the keys whose operators the compiler numbered as of one scope."""
-    rows = pd.DataFrame({"key": keys, "scope": places[:, 0], "number": places[:, 1]})
-    of_key = rows.groupby("key").agg(scopes=("scope", "nunique"), least=("number", "min"))
-    return of_key.index[(of_key["scopes"] == 1) & (of_key["least"] >= 0)].to_numpy(dtype=np.int64)
-
-
-def _in_order(keys: Ints, wanted: Ints, numbers: Ints) -> Ints:
-    """Give the places of the operators of the wanted keys, key by key, by number; those without one as they ran."""
-    at = np.flatnonzero(np.isin(keys, wanted))
-    return at[np.lexsort((numbers[at], keys[at]))]
-
-
-def _counts(keys: Ints, values: Ints) -> Ints:
-    """Count how often each key, ascending, is among values."""
-    ordered = np.sort(values)
-    counts: Ints = np.searchsorted(ordered, keys, side="right") - np.searchsorted(ordered, keys)
-    return counts
+def _leave_open(side: Placement, places: list[Ints]) -> None:
+    """Take, in place, the units that stood for undecided sets, with all that joined them."""
+    numbers = [int(side.unit[its[0]]) for its in places]
+    joined_them = np.isin(side.unit, numbers)
+    side.reason = [NO_COUNTERPART if its else reason for its, reason in zip(joined_them, side.reason, strict=True)]
+    side.unit[joined_them] = -1
+    for number, its in zip(numbers, places, strict=True):
+        side.candidates[its] = number
+        for at in its:
+            side.reason[at] = AMBIGUOUS
 
 
 def _common_sequence(ref: tuple[Ints, Ints], run: tuple[Ints, Ints]) -> tuple[Ints, Ints]:
