@@ -297,14 +297,14 @@ class _GraphOrder:
         """Say whether work that the other framework did between two units ran between their kernels, too.
 
         Where it ran in the opposite order, it is that of further branches. Nor did the later unit of a forward pass
-        wait for the other where a layer between them ran after both: two parts of a network run in step there.
+        wait for the other where the layer behind the other ran after both: two parts of a network run in step there.
         """
         between = self._work_within(at + 1, later, number, following)
         is_reversed = len(set(between)) > 1 and between == sorted(between, reverse=True)
         if not between or is_reversed or self._units[number].phase == "backward":
             return bool(between) and not is_reversed
-        behind = self._work_within(later + 1, len(self._owner), number, following)
-        return not any(self._units[own].op_class in HEAVY_CLASSES for own in behind)
+        layers = (own for own in range(number + 1, following) if self._units[own].op_class in HEAVY_CLASSES)
+        return next(layers, -1) not in self._work_within(later + 1, len(self._owner), number, following)
 
     def _work_within(self, begin: int, end: int, number: int, following: int) -> list[int]:
         """Give the units between two whose own work ran at places from begin to below end."""
