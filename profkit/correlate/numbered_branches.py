@@ -105,8 +105,8 @@ def _keep_apart(runs: Sequence[Pairs], numbers: dict[int, int]) -> bool:
 def _fits_time(units: Sequence[Unit], last: Pairs, numbers: Mapping[int, int]) -> bool:
     """Say whether the layers that ran last did so in the order of their numbers, or in the opposite one.
 
-    The compiler orders layers of one input at the end of a network as they are called, or the other way round. If it
-    numbered them otherwise, code uses them in another order than it calls them; which of the two it is, is open.
+    The compiler orders layers of one input at the end of a network as they are defined, or the other way round. If it
+    numbered them otherwise, code uses them in another order than it defines them; in which it calls them is open.
     """
     unit = units[last[0][1]]
     if unit.phase == "backward" or unit.op_class not in HEAVY_CLASSES:

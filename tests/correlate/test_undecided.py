@@ -84,8 +84,8 @@ def test_layers_with_scopes_of_their_own_are_told_by_the_numbers_of_what_follows
 
 
 @pytest.mark.parametrize("numbers", [(2, 0, 1), (1, 0, 2)], ids=["jit", "graph"])
-def test_a_key_that_is_called_before_the_query_is_left_open(numbers: tuple[int, int, int]) -> None:
-    """Of two real recordings: the compiler numbers query, key and value, and orders them as they are called."""
+def test_a_key_that_is_defined_before_the_query_is_left_open(numbers: tuple[int, int, int]) -> None:
+    """Of two real recordings: the compiler numbers them as they are used, and orders them as they are defined."""
     owner, _, undecided = placed(step_of(LINEAR, LINEAR, LINEAR), *(f"MatMul-op{number}" for number in numbers))
     assert owner == [-1, -1, -1]
     assert set(undecided.of_units) == {0, 1, 2}
