@@ -7,7 +7,8 @@ The recordings and their scorer are third-party material that is not part of thi
 folder that holds `bench/alignment`; without it only the second table is printed. First table: op-weighted F1 of the
 forward and backward pass, units a group (median and 95th percentile), and the seconds that aligning took (identified
 runs in memory, one process). Second table: large runs, synthetic: one recorded step of the bundled network, repeated
-as steps or within one step; seconds of aligning and the peak memory of the whole process, each pair in its own.
+as steps or within one step; processor seconds of aligning and the peak memory of the whole process, each pair in its
+own.
 
 With --own the first table is of the networks of `migrations/`, recorded with both frameworks where no recording is kept
 yet (some minutes a network), two recordings of one framework included; there is no second one.
@@ -87,7 +88,7 @@ def main() -> None:
         ]
         print(table(rows, SCORES))
         print()
-    print(table(list(_scaled_rows()), ["synthetic pair", "executions of either side", "seconds", "peak GB"]))
+    print(table(list(_scaled_rows()), ["synthetic pair", "executions of either side", "CPU seconds", "peak GB"]))
 
 
 def _own_rows(networks: Sequence[str], folder: Path, scorer: Path) -> Iterator[list[str]]:
@@ -153,9 +154,9 @@ def _time_of(count: int, *, whole_steps: bool, names: list[str]) -> str:
     """Align a repeated step of two bundled recordings; at least `count` executions a side."""
     runs = [identify(load(SAMPLES / name)) for name in names]
     ref, run = (_repeated(one, count, whole_steps=whole_steps) for one in runs)
-    started = time.perf_counter()
+    started = time.process_time()
     alignment = align(ref, run)
-    seconds = time.perf_counter() - started
+    seconds = time.process_time() - started
     sides = alignment["side"].astype(str).value_counts(sort=False)
     return f"{seconds:.1f} {' and '.join(f'{rows:,}' for rows in sides)}"
 

@@ -101,8 +101,8 @@ def _facts(rows: pd.DataFrame, loading: tuple[Int64s, Int64s]) -> pd.DataFrame:
     converts = conversion_kinds(rows["op_type"]).notna().to_numpy()
     updates = matched & (facts["phase"] == "optimizer").to_numpy()
     cases = (
-        (updates, "optimizer", UPDATE),
         (converts, "layout_and_cast", ONLY_CHANGES_STORAGE),
+        (updates, "optimizer", UPDATE),
         ((facts["op_class"] == "communication").to_numpy(), "communication", UNCOVERED),
         (in_loader | rows["op_type"].isin(FETCHES).to_numpy(), "data_waiting", FETCH),
     )
