@@ -87,7 +87,7 @@ def test_a_narrow_table_cuts_text_and_verdicts_until_what_is_essential_is_in_sig
     ]
     widths = widths_of(24, 28, 8, 9, 12)
     assert fitted_widths(columns, widths, 100) == (24, 28, 8, 9, 12)
-    assert fitted_widths(columns, widths, 60) == (17, 17, 8, 9, 12)
+    assert fitted_widths(columns, widths, 60) == (18, 18, 8, 9, 10)
     assert fitted_widths(columns, widths, 50) == (14, 14, 8, 9, 8)
     assert fitted_widths(columns, widths, 45) == (12, 12, 8, 9, 7)
     for available in (60, 50, 45):
