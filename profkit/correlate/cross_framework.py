@@ -48,6 +48,7 @@ from profkit.correlate.text_columns import texts_of
 from profkit.correlate.undecided import Undecided, UndecidedSets
 from profkit.correlate.units import TorchUnits, Unit
 from profkit.correlate.updates import align_updates
+from profkit.vocabulary.conversions import conversion_kinds
 
 
 class _Part(NamedTuple):
@@ -75,6 +76,7 @@ class FrameworkAligner:
         self._on_host = self._work[0] if levels[0] == "host" else WorkOfSteps(torch, "host")
         self._kernels = MindSporeKernels(mindspore)
         self._helpers = HelperKernels(mindspore)
+        self._converts = conversion_kinds(mindspore["op_type"]).notna().to_numpy()
         self._units = TorchUnits(torch, with_loops="rnn" not in self._kernels.classes)
         self._phases = texts_of(torch["phase"], "")
         self._launcher = torch["launcher"].to_numpy()
@@ -143,6 +145,7 @@ class FrameworkAligner:
                 backward=phases == ("backward",),
                 may_adopt=lambda number: units[number].skip_cost > 0,
                 sums={GRADIENT_SUM},
+                converts=self._converts[kernel_rows],
             ).adopt(owner, reasons)
         close_forks(units, kernels, owner, reasons)
         self._helpers.follow(kernel_rows, owner, reasons)

@@ -33,6 +33,7 @@ from profkit.correlate.placement import (
 )
 from profkit.correlate.sequence import common_sequence
 from profkit.correlate.text_columns import texts_of
+from profkit.vocabulary.conversions import conversion_kinds
 
 Ints = npt.NDArray[np.int64]
 
@@ -63,6 +64,7 @@ class SequenceAligner:
         self._shapes = _common_codes([ops["input_shapes"].astype(object) for ops in self._frames])
         self._phases = [texts_of(ops["phase"], "") for ops in self._frames]
         self._classes = [texts_of(ops["op_class"]) for ops in self._frames]
+        self._converts = [conversion_kinds(ops["op_type"]).notna().to_numpy() for ops in self._frames]
         self._scheduled = all(_runs_compiled(ops) for ops in self._frames)
         self._places = [_places_in_graph(ops) for ops in self._frames] if self._scheduled else []
 
@@ -128,7 +130,9 @@ class SequenceAligner:
                 side.reason[part] = [REPLACED] * (part.stop - part.start)
         for at, (side, keys) in enumerate(((ref, ref_keys), (run, run_keys))):
             classes = self._classes[at][side.rows].tolist()
-            Neighbourhood(keys[0], classes, backward=phase == "backward").adopt(side.unit, side.reason)
+            converts = self._converts[at][side.rows]
+            around = Neighbourhood(keys[0], classes, backward=phase == "backward", converts=converts)
+            around.adopt(side.unit, side.reason)
             _leave_open(side, [sets[at] for sets in left_open])
         return ref, run
 
