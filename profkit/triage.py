@@ -128,11 +128,14 @@ def judge(
         lambda: _overflow(run, not_judged, progress), OVERFLOW.empty(), ("overflow was", "overflow"), not_judged
     )
     units = judged_units(alignment, ref, run) if ref is not None and not alignment.empty else None
+    is_comparable = units is not None and _is_one_network(alignment, not_judged)
+    if units is not None and not is_comparable:
+        units = units.assign(slow=False)
     executions = _unaligned(ref, run) if alignment.empty else alignment
     operators = operator_rows(executions, ref, run, units=units, parity=parity, overflow=overflow)
     difference = bridge(alignment, ref, run, units) if ref is not None and units is not None else NO_BRIDGE
     not_judged.sentences += difference.notes
-    about_time = _time_findings(ref, run, alignment, units, counters, not_judged)
+    about_time = _time_findings(ref, run, alignment, units if is_comparable else None, counters, not_judged)
     return Session(
         title=f"{ref.path} against {run.path}" if ref is not None else str(run.path),
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -163,7 +166,7 @@ def _time_findings(
     not_judged.sentences += unjudged_step_lengths(run)
     if ref is None or ref.ops.empty or run.ops.empty:
         return [disease_findings(run, ref, alignment, None, counters)]
-    if units is None or not _is_one_network(alignment, not_judged):
+    if units is None:
         return []
     diseases = disease_findings(run, ref, alignment, units, counters)
     claimed = claimed_units(diseases, alignment, ref, run)
@@ -299,8 +302,8 @@ def _unused_hints(
 
 def _is_one_network(alignment: pd.DataFrame, not_judged: _NotJudged) -> bool:
     shares = shares_of_like_work(alignment)
-    if alignment.empty or not shares or min(shares.values()) >= ONE_NETWORK:
-        return not alignment.empty
+    if not shares or min(shares.values()) >= ONE_NETWORK:
+        return True
     told = " and ".join(f"{share:.0%} of {side}" for side, share in shares.items())
     doubt = f"only {told} of the operators that define a network have a counterpart of their kind"
     if min(shares.values()) < TWO_NETWORKS:

@@ -85,8 +85,8 @@ def _slow_modules(units: pd.DataFrame, step: float) -> list[dict[str, Any]]:
                 "confidence": 0.9 if (members["confidence"] >= 0.8).any() else 0.6,
                 "groups": list(members.index),
                 "evidence": f"{phases or 'phase unknown'}: {_before_and_after(before, after)}; "
-                f"its like are {worst['usual_ratio']:.3g} times as slow, this {_ratio(worst):.3g} times; "
-                f"{_share(excess, step)} of the step, medians of {int(worst['steps'])} steps",
+                f"its like are {_slowed(worst['usual_ratio'])}, this {_ratio(worst):.3g} times; "
+                f"{_share(excess, step)} of the step, {_medians(int(worst['steps']))}",
                 "advice": _advice(worst),
             }
         )
@@ -111,13 +111,22 @@ def _slow_classes(units: pd.DataFrame, step: float, *, across: bool) -> list[dic
                 "confidence": 0.7,
                 "groups": list(members.index),
                 "evidence": f"{_before_and_after(row['ref_wall_ns'], row['run_wall_ns'])}; "
-                f"the rest of the run is {row['usual_ratio']:.3g} times as slow; "
+                f"the rest of the run is {_slowed(row['usual_ratio'])}; "
                 f"{_share(row['excess_ns'], step)} of the step{named}",
                 "advice": f"the whole class is slower on this side: look for another implementation of {word} "
                 "(data type, layout, fused operator), not at one module",
             }
         )
     return rows
+
+
+def _slowed(ratio: float) -> str:
+    told = f"{ratio:.3g}"
+    return "as fast as there" if told == "1" else f"{told} times as slow"
+
+
+def _medians(steps: int) -> str:
+    return "in one step" if steps == 1 else f"medians of {steps} steps"
 
 
 def _costliest(members: pd.DataFrame, word: str, found: pd.Series[Any], step: float) -> dict[str, Any] | None:
@@ -145,7 +154,7 @@ def _costliest(members: pd.DataFrame, word: str, found: pd.Series[Any], step: fl
         "confidence": 0.7,
         "groups": list(own.index),
         "evidence": f"{_before_and_after(before, after)}; all {word} operators are slow here, the rest of the run is "
-        f"{found['usual_ratio']:.3g} times as slow, and this costs most of them: {_share(most, step)} of the step",
+        f"{_slowed(found['usual_ratio'])}, and this costs most of them: {_share(most, step)} of the step",
         "advice": _advice(worst),
     }
 

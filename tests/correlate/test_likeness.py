@@ -46,6 +46,7 @@ def test_triage_of_two_networks_flags_nothing_and_says_why(shared: Path) -> None
     bench = shared / "bench" / "alignment"
     session = triage(Inputs(ref=bench / "vit" / "pt_shapes", run=bench / "resnet" / "ms_pynative"))
     assert session.findings.empty
+    assert (session.operators["flag"] != "slow").all()
     assert "not of one network" in " ".join(session.not_judged)
 
 
@@ -57,3 +58,11 @@ def test_what_two_networks_on_two_devices_have_alike_makes_no_finding(shared: Pa
     assert (session.alignment["group"] >= 0).mean() < 0.2
     assert session.findings.empty
     assert "not of one network" in " ".join(session.not_judged)
+
+
+def test_of_traces_that_are_not_alike_no_operator_is_flagged_slow(shared: Path) -> None:
+    folder = shared / "samples" / "torch" / "hta" / "trace_diff"
+    control, test = folder / "control" / "control.json.gz", folder / "test" / "test.json.gz"
+    session = triage(Inputs(ref=control, run=test))
+    assert "not of one network" in " ".join(session.not_judged)
+    assert (session.operators["flag"] != "slow").all()
