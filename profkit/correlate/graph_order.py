@@ -168,8 +168,8 @@ class _GraphOrder:
             [number for number in fits for _ in range(usual[number])],
             self._equal_shares(fits, best, kernel, len(places)),
         ]
-        if not all(usual[number] for number in fitting):
-            # A unit whose tensors fit best got none by order: the order is wrong there.
+        if best >= ONE_OPERATOR or not all(usual[number] for number in fitting):
+            # One operator has all these tensors, or a unit whose tensors fit best got none by order: that is wrong.
             choices[1:] = reversed(choices[1:])
         levels = sorted({fit for fit in fits.values() if SAME_COUNT <= fit < best}, reverse=True)
         choices += [self._equal_shares(fits, level, kernel, len(places)) for level in levels]

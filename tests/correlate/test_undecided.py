@@ -178,3 +178,20 @@ def test_the_rounds_of_a_loop_keep_their_order() -> None:
     assert owner[:6] == [0, 4, 8, 12, 16, 20]
     assert owner[6::3] == [1, 5, 9, 13, 17, 21]
     assert not undecided.of_units
+
+
+def test_a_product_goes_to_the_layer_that_has_its_tensors_and_not_beside_which_it_ran() -> None:
+    second = ((16, 16), (16, 32)), ((16, 16), (16, 32))  # 16 samples, 32 features to 16: both of its gradients
+    first = (((32, 16), (16, 8)),)  # 8 features to 32: the weight has as many elements as 16 by 16
+    units = []
+    for at, products in enumerate((second, first)):
+        facts = decomposition("backward", "AddmmBackward0")
+        assert facts is not None
+        shapes = ShapeSet.of(products, [(32, 8), (16, 32)] if at else [])
+        operators = ("autograd::engine::evaluate_function: AddmmBackward0",)
+        units.append(Unit((at,), "backward", operators, facts, shapes, (), products[0], None, "matmul", 8.0))
+    tensors = [((16, 16), (16, 32)), ((16, 32), (16, 8)), ((16, 16), (16, 32))]
+    run = Kernels(
+        ["matmul"] * 3, tensors, np.zeros(3, dtype=bool), ["backward"] * 3, [("Gradients/MatMul", n) for n in range(3)]
+    )
+    assert placed_run(units, run)[0] == [0, 1, 0]
