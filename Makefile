@@ -9,12 +9,15 @@ CORE := .venv-core
 FULL := .venv-full
 DEMO := .venv-demo
 
+# What numpy and the absence of the frameworks bear on; `make test` has these and all others.
+CORE_ROOMS := $(addprefix tests/,bridge compare house overflow parsers report run samples vocabulary weights)
+
 .PHONY: help demo test test-core lint format samples clean
 
 help:
 	@echo "make demo       triage of the bundled migration, in an environment without torch and mindspore"
 	@echo "make test       all tests, in an environment with torch and mindspore"
-	@echo "make test-core  the tests that need no framework, with numpy 2, but the exhaustive ones and the terminal UI's"
+	@echo "make test-core  the tests of reading, comparing and reporting without torch and mindspore, with numpy 2"
 	@echo "make lint       format, lint, types and import contracts"
 	@echo "make format     put the code into its format"
 	@echo "make samples    record the bundled samples again (needs torch and mindspore)"
@@ -27,7 +30,7 @@ test: $(FULL)/ready
 	$(FULL)/bin/python -m pytest -n 2 --dist loadfile
 
 test-core: $(CORE)/ready
-	$(CORE)/bin/python -m pytest -n 2 --dist loadfile -m "not frameworks and not packaging and not exhaustive" --ignore tests/tui
+	$(CORE)/bin/python -m pytest -n 2 --dist loadfile -m "not frameworks and not packaging and not exhaustive" $(CORE_ROOMS)
 
 lint: $(CORE)/ready
 	$(CORE)/bin/ruff format --check .
